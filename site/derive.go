@@ -1,0 +1,69 @@
+package site
+
+import (
+	"slices"
+	"strings"
+)
+
+// derive sets the defaults that follow from other values.
+func (r *resolution) derive(extensions []string) {
+	if r.environment != "" {
+		r.site.Environment = r.environment
+		r.noteDefault("environment")
+	}
+	if r.places["namespace"] == nil {
+		r.site.Namespace = defaultNamespace(r.site.Address, r.site.Environment)
+		r.noteDefault("namespace")
+	}
+	if r.site.Ingress != nil && r.places["ingress.hosts"] == nil {
+		r.site.Ingress.Hosts = []string{defaultHost(r.site.Address, r.site.Environment)}
+		r.noteDefault("ingress.hosts")
+	}
+	if place := r.places[extensionsKey]; place != nil && !place.origin.inFile() {
+		for _, extension := range extensions {
+			r.noteDefault(joinIndex(extensionsKey, len(r.site.Build.PHP.Extensions)))
+			r.site.Build.PHP.Extensions = append(r.site.Build.PHP.Extensions, extension)
+		}
+	}
+}
+
+func (r *resolution) noteDefault(path string) {
+	r.places[path] = &value{kind: scalar, origin: Origin{Source: sourceDefault}, key: path}
+}
+
+const extensionsKey = "build.php.extensions"
+
+// impliedExtensions are the PHP extensions that speak to the site's services.
+// One that any environment needs is in the image of all of them, for one
+// commit is one image.
+func impliedExtensions(resolutions []*resolution) []string {
+	var extensions []string
+	for _, implied := range []struct{ section, extension string }{
+		{"database", "mysql"},
+		{"cache", "memcached"},
+	} {
+		if slices.ContainsFunc(resolutions, func(r *resolution) bool { return r.tree.has(implied.section) }) {
+			extensions = append(extensions, implied.extension)
+		}
+	}
+	return extensions
+}
+
+// defaultNamespace is the address with dots as dashes, and the environment
+// unless that is production.
+func defaultNamespace(address, environment string) string {
+	name := strings.ReplaceAll(strings.ToLower(address), ".", "-")
+	if environment == "" || environment == production {
+		return name
+	}
+	return name + "-" + environment
+}
+
+// defaultHost is the address, below the environment's own name unless that is
+// production: two environments must not answer for one host.
+func defaultHost(address, environment string) string {
+	if environment == "" || environment == production {
+		return address
+	}
+	return environment + "." + address
+}

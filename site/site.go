@@ -1,0 +1,202 @@
+// Package site holds what sitectl knows about a site before it touches
+// anything: the site file, the git commit, and the image they lead to.
+//
+// A Site is read once, checked once, and is a plain value from then on.
+package site
+
+// Preset names a set of defaults for a kind of site.
+type Preset string
+
+// The presets. A preset only fills in what the site file leaves out;
+// `sitectl config` prints the result in full.
+const (
+	PHP       Preset = "php"
+	WordPress Preset = "wordpress"
+)
+
+// Site is a site file resolved for one environment: defaults of the preset,
+// then the file, then the environment's own section. Mappings are merged key
+// by key, lists are replaced, and an explicit null removes what a lower layer
+// gives.
+//
+// The yaml and json tags are the keys of the site file. A pointer that is nil
+// stands for a section that the site does without.
+type Site struct {
+	Address     string `yaml:"site" json:"site"`                                   // host name that names the site, for example "example.com"
+	Environment string `yaml:"environment,omitempty" json:"environment,omitempty"` // name of the environment it was resolved for; empty if the file declares none
+	Context     string `yaml:"context,omitempty" json:"context,omitempty"`         // kubeconfig context; empty for the current one
+	// Namespace has the default Address with dots as dashes, and
+	// "-<environment>" unless there is none or it is "production".
+	Namespace string `yaml:"namespace" json:"namespace"`
+	Image     string `yaml:"image" json:"image"`   // repository with its registry, without tag or digest
+	Preset    Preset `yaml:"preset" json:"preset"` // default: php
+
+	Build    Build     `yaml:"build" json:"build"`
+	Web      Web       `yaml:"web" json:"web"`
+	Database *Database `yaml:"database,omitempty" json:"database,omitempty"`
+	Cache    *Cache    `yaml:"cache,omitempty" json:"cache,omitempty"`
+	Files    *Files    `yaml:"files,omitempty" json:"files,omitempty"`
+	Secrets  []string  `yaml:"secrets,omitempty" json:"secrets,omitempty"` // names of existing Secrets, mounted at /secrets/<name>/<key>
+	Migrate  *Migrate  `yaml:"migrate,omitempty" json:"migrate,omitempty"`
+	Cron     []Cron    `yaml:"cron,omitempty" json:"cron,omitempty"`
+	Ingress  *Ingress  `yaml:"ingress,omitempty" json:"ingress,omitempty"`
+}
+
+// Build says how the code becomes an image. It cannot differ between
+// environments: one commit is one image.
+type Build struct {
+	Base       string   `yaml:"base" json:"base"`                                 // Debian slim image the runtime is built on; default "debian:trixie-slim"
+	Docroot    string   `yaml:"docroot" json:"docroot"`                           // folder served by Apache, relative to the repository; default "."
+	PHP        BuildPHP `yaml:"php" json:"php"`                                   // extensions and ini values
+	Dockerfile string   `yaml:"dockerfile,omitempty" json:"dockerfile,omitempty"` // the site's own Dockerfile instead of the generated one, relative to the repository
+}
+
+// BuildPHP configures PHP in the image.
+type BuildPHP struct {
+	// Extensions are named as in Debian without "php-": gd, intl, mysql, apcu.
+	// Default: those of the preset, then mysql and memcached if any environment
+	// has a database or a cache.
+	Extensions []string          `yaml:"extensions,omitempty" json:"extensions,omitempty"`
+	Ini        map[string]string `yaml:"ini,omitempty" json:"ini,omitempty"` // php.ini values
+}
+
+// Web is the Deployment that serves the site.
+type Web struct {
+	Replicas  int32     `yaml:"replicas" json:"replicas"` // default 2
+	Resources Resources `yaml:"resources" json:"resources"`
+	Varnish   *Varnish  `yaml:"varnish,omitempty" json:"varnish,omitempty"` // nil for Apache alone
+	Rollout   Rollout   `yaml:"rollout" json:"rollout"`
+	Health    Health    `yaml:"health" json:"health"`
+	Verify    Verify    `yaml:"verify" json:"verify"`
+}
+
+// Resources are the requests and limits of the Apache container, as
+// Kubernetes quantities. There is no CPU limit: throttling a web server makes
+// every request slow to save nothing.
+type Resources struct {
+	CPU    string `yaml:"cpu" json:"cpu"`       // request; default "50m"
+	Memory string `yaml:"memory" json:"memory"` // request and limit; default "512Mi"
+}
+
+// Varnish is the cache in front of Apache, in the same pod.
+type Varnish struct {
+	Image  string `yaml:"image" json:"image"`   // default "varnish:7.7"
+	Memory string `yaml:"memory" json:"memory"` // size of the cache, a Kubernetes quantity; default "128Mi"
+}
+
+// Rollout says how the web pods are replaced.
+type Rollout struct {
+	MaxSurge         int32    `yaml:"maxSurge" json:"maxSurge"`                 // default 1
+	MaxUnavailable   int32    `yaml:"maxUnavailable" json:"maxUnavailable"`     // default 0
+	MinReadySeconds  int32    `yaml:"minReadySeconds" json:"minReadySeconds"`   // default 5
+	ProgressDeadline Duration `yaml:"progressDeadline" json:"progressDeadline"` // default 5m
+	// DrainDelay is how long a pod that is about to stop goes on serving
+	// until every ingress and node has heard that it is going; default 10s.
+	DrainDelay Duration `yaml:"drainDelay" json:"drainDelay"`
+	// DrainTimeout is how long requests under way may take to finish after
+	// DrainDelay; default 30s.
+	DrainTimeout Duration `yaml:"drainTimeout" json:"drainTimeout"`
+}
+
+// Health is what the readiness and startup probes ask for.
+type Health struct {
+	Path string `yaml:"path" json:"path"` // default "/.sitectl/health", answered by PHP without the site's code
+}
+
+// Verify is the request made through the Service after a rollout.
+type Verify struct {
+	Path     string `yaml:"path" json:"path"`                             // default "/"
+	Status   int    `yaml:"status" json:"status"`                         // default 200
+	Contains string `yaml:"contains,omitempty" json:"contains,omitempty"` // text that the body must contain; empty for any
+}
+
+// Database is the site's database; exactly one of its fields is set.
+type Database struct {
+	MariaDB *MariaDB `yaml:"mariadb,omitempty" json:"mariadb,omitempty"`
+}
+
+// MariaDB is a database of the site's own: one replica, one volume.
+type MariaDB struct {
+	Image   string `yaml:"image" json:"image"`     // default "mariadb:11.8"
+	Storage string `yaml:"storage" json:"storage"` // size of the volume; default "10Gi"
+	Memory  string `yaml:"memory" json:"memory"`   // request and limit; default "512Mi"
+}
+
+// Cache is the site's object cache; exactly one of its fields is set.
+type Cache struct {
+	Memcached *Memcached `yaml:"memcached,omitempty" json:"memcached,omitempty"`
+}
+
+// Memcached servers are addressed one by one: memcache-0.memcache, …
+type Memcached struct {
+	Image    string `yaml:"image" json:"image"`       // default "memcached:1.6"
+	Replicas int32  `yaml:"replicas" json:"replicas"` // default 1
+	Memory   string `yaml:"memory" json:"memory"`     // item memory of each server; default "64Mi"
+}
+
+// Files is where uploads live; exactly one of its fields is set.
+type Files struct {
+	Volume *FilesVolume `yaml:"volume,omitempty" json:"volume,omitempty"`
+}
+
+// FilesVolume is a PersistentVolumeClaim mounted into the site's tree.
+type FilesVolume struct {
+	Path         string `yaml:"path" json:"path"`                                     // mount point, relative to the repository
+	Size         string `yaml:"size" json:"size"`                                     // default "10Gi"
+	AccessMode   string `yaml:"accessMode" json:"accessMode"`                         // ReadWriteMany (default) or ReadWriteOnce
+	StorageClass string `yaml:"storageClass,omitempty" json:"storageClass,omitempty"` // empty for the cluster's default
+}
+
+// Migrate is the Job that runs from the new image, once for each ship.
+type Migrate struct {
+	Order   MigrateOrder  `yaml:"order" json:"order"`     // default before
+	Timeout Duration      `yaml:"timeout" json:"timeout"` // for all steps together; default 10m
+	Steps   []MigrateStep `yaml:"steps" json:"steps"`
+}
+
+// MigrateOrder places the migration before or after the rollout.
+type MigrateOrder string
+
+// The places of the migration.
+const (
+	MigrateBefore MigrateOrder = "before"
+	MigrateAfter  MigrateOrder = "after"
+)
+
+// MigrateStep is one command of the migration; the next one runs only if it
+// exits with status 0.
+type MigrateStep struct {
+	Name    string   `yaml:"name" json:"name"` // a DNS label: the container is called so
+	Command []string `yaml:"command" json:"command"`
+}
+
+// Cron is a CronJob that runs a command from the site's image.
+type Cron struct {
+	Name     string   `yaml:"name" json:"name"`                             // a DNS label of at most 52 characters: the CronJob is called so
+	Schedule string   `yaml:"schedule" json:"schedule"`                     // as written; see ResolvedSchedule
+	TimeZone string   `yaml:"timeZone,omitempty" json:"timeZone,omitempty"` // IANA name; empty for the cluster's
+	Command  []string `yaml:"command" json:"command"`
+	Timeout  Duration `yaml:"timeout" json:"timeout"` // default 1h
+}
+
+// Ingress is how the site is reached from outside.
+type Ingress struct {
+	Class string `yaml:"class,omitempty" json:"class,omitempty"` // empty for the cluster's default
+	// Hosts is never empty and its first item has no wildcard. Default:
+	// Address; "<environment>.<address>" if there is an environment other
+	// than "production".
+	Hosts []string `yaml:"hosts" json:"hosts"`
+	TLS   *TLS     `yaml:"tls,omitempty" json:"tls,omitempty"`
+}
+
+// TLS asks cert-manager for a certificate.
+type TLS struct {
+	Issuer string `yaml:"issuer" json:"issuer"` // name of a ClusterIssuer
+}
+
+// Folders inside the site's image and pods.
+const (
+	CodeDir    = "/var/www/site" // the commit's tree
+	SecretsDir = "/secrets"      // /secrets/<name>/<key>, one value a file
+	ConfigDir  = "/config"       // /config/<name>/<key>
+)

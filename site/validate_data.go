@@ -1,0 +1,92 @@
+package site
+
+import (
+	"fmt"
+	"slices"
+)
+
+// services checks the database and the cache.
+func (c *check) services() {
+	if database := c.site.Database; database != nil {
+		if c.member("database", "mariadb", database.MariaDB != nil) {
+			c.pinned("database.mariadb.image", database.MariaDB.Image)
+			c.size("database.mariadb.storage", database.MariaDB.Storage)
+			c.size("database.mariadb.memory", database.MariaDB.Memory)
+		}
+	}
+	if cache := c.site.Cache; cache != nil {
+		if c.member("cache", "memcached", cache.Memcached != nil) {
+			c.pinned("cache.memcached.image", cache.Memcached.Image)
+			c.atLeast("cache.memcached.replicas", int64(cache.Memcached.Replicas), 1)
+			c.size("cache.memcached.memory", cache.Memcached.Memory)
+		}
+	}
+}
+
+// member checks that a section which is one of several kinds is one.
+func (c *check) member(path, kind string, set bool) bool {
+	if !set {
+		c.problem(join(path, kind), "expected a mapping, found nothing", "write {} for its defaults")
+	}
+	return set
+}
+
+func (c *check) files() {
+	if c.site.Files == nil || !c.member("files", "volume", c.site.Files.Volume != nil) {
+		return
+	}
+	volume := c.site.Files.Volume
+	c.inside("files.volume.path", volume.Path)
+	if contains(volume.Path, c.site.Build.Docroot) {
+		c.conflict("files.volume.path", fmt.Sprintf("the volume at %q would hide the code in %q", shorten(volume.Path), shorten(c.site.Build.Docroot)),
+			"name the folder of the uploads alone")
+	}
+	c.size("files.volume.size", volume.Size)
+	c.expect(slices.Contains(accessModes, volume.AccessMode), "files.volume.accessMode", volume.AccessMode,
+		oneOf(accessModes), suggest(volume.AccessMode, accessModes))
+	c.expect(volume.StorageClass == "" || isObjectName(volume.StorageClass), "files.volume.storageClass", volume.StorageClass,
+		"the name of a StorageClass", "")
+	if volume.AccessMode == readWriteOnce {
+		c.oneNode()
+	}
+}
+
+const (
+	readWriteMany = "ReadWriteMany"
+	readWriteOnce = "ReadWriteOnce"
+)
+
+var accessModes = []string{readWriteMany, readWriteOnce}
+
+// oneNode checks what a volume for a single node allows. A second pod that
+// lands on another node waits for the volume and is never ready.
+func (c *check) oneNode() {
+	const path = "files.volume.accessMode"
+	if c.site.Web.Rollout.MaxSurge > 0 {
+		c.conflict(path, "a ReadWriteOnce volume cannot follow a new pod to another node while the old one runs (web.rollout.maxSurge above 0)",
+			"set accessMode: ReadWriteMany, or maxSurge: 0 with maxUnavailable: 1, which stops the site for each rollout")
+	}
+	if c.site.Web.Replicas > 1 {
+		c.conflict(path, "a ReadWriteOnce volume cannot serve pods on several nodes (web.replicas above 1)",
+			"set accessMode: ReadWriteMany, or replicas: 1")
+	}
+}
+
+// reservedSecrets are made by sitectl itself.
+var reservedSecrets = []string{"database", "mysql-root", "registry", "wordpress"}
+
+// maxSecretName leaves room for what sitectl puts before the name to call a
+// volume by, within the 63 characters of a DNS label.
+const maxSecretName = 52
+
+func (c *check) secrets() {
+	paths := indexed("secrets", len(c.site.Secrets), "")
+	for i, secret := range c.site.Secrets {
+		c.expect(isLabel(secret) && len(secret) <= maxSecretName, paths[i], secret,
+			fmt.Sprintf("the name of a Secret, a DNS label of at most %d characters", maxSecretName), "")
+		if slices.Contains(reservedSecrets, secret) {
+			c.problem(paths[i], fmt.Sprintf("%q is the name of a Secret that sitectl makes itself", secret), "choose another name")
+		}
+	}
+	c.unique(paths, c.site.Secrets)
+}

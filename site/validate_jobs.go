@@ -1,0 +1,63 @@
+package site
+
+import (
+	"fmt"
+	"slices"
+)
+
+func (c *check) migrate() {
+	migrate := c.site.Migrate
+	if migrate == nil {
+		return
+	}
+	orders := []string{string(MigrateBefore), string(MigrateAfter)}
+	c.expect(slices.Contains(orders, string(migrate.Order)), "migrate.order", string(migrate.Order), oneOf(orders),
+		suggest(string(migrate.Order), orders))
+	c.span("migrate.timeout", migrate.Timeout)
+	if len(migrate.Steps) == 0 {
+		c.problem("migrate.steps", "expected at least one step, found none", "leave migrate out for a site without migrations")
+	}
+	names := make([]string, len(migrate.Steps))
+	for i, step := range migrate.Steps {
+		path := joinIndex("migrate.steps", i)
+		names[i] = step.Name
+		c.expect(isLabel(step.Name), path+".name", step.Name, "a DNS label", "")
+		c.command(path+".command", step.Command)
+	}
+	c.unique(indexed("migrate.steps", len(names), ".name"), names)
+}
+
+func (c *check) command(path string, command []string) {
+	if len(command) == 0 || command[0] == "" {
+		c.problem(path, "expected a command, found nothing", "write it as a list: [php, index.php]")
+	}
+}
+
+// schedule says what of a schedule is wrong, and nothing more about none.
+func (c *check) schedule(path string, cron Cron) {
+	reason := ""
+	err := checkSchedule(cron.ResolvedSchedule(c.site.Namespace))
+	if err != nil && cron.Schedule != "" {
+		reason = printable(shorten(err.Error()))
+	}
+	c.expect(err == nil, path, cron.Schedule, `a schedule of five fields, such as "*/5 * * * *" or "H * * * *"`, reason)
+}
+
+// maxCronName is the limit that Kubernetes has for CronJobs: their Jobs get
+// eleven characters more.
+const maxCronName = 52
+
+func (c *check) cron() {
+	names := make([]string, len(c.site.Cron))
+	for i, cron := range c.site.Cron {
+		path := joinIndex("cron", i)
+		names[i] = cron.Name
+		c.expect(isLabel(cron.Name) && len(cron.Name) <= maxCronName, path+".name", cron.Name,
+			fmt.Sprintf("a DNS label of at most %d characters", maxCronName), "")
+		c.schedule(path+".schedule", cron)
+		c.expect(isTimeZone(cron.TimeZone), path+".timeZone", cron.TimeZone, "the name of a time zone, such as Europe/Berlin", "")
+		c.command(path+".command", cron.Command)
+		c.span(path+".timeout", cron.Timeout)
+	}
+	c.unique(indexed("cron", len(names), ".name"), names)
+}
