@@ -1,0 +1,83 @@
+// Package builder turns a site and a commit into an image in a registry: it
+// renders the Dockerfile, has BuildKit build it from the commit's tree and
+// push it, and asks the registry what is there.
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/docker/cli/cli/config"
+	"github.com/docker/cli/cli/config/configfile"
+	"github.com/sitectl/sitectl/site"
+)
+
+// DefaultAddress is where buildkitd listens unless it is told otherwise.
+const DefaultAddress = "unix:///run/buildkit/buildkitd.sock"
+
+// Options say what a Builder works with.
+type Options struct {
+	Address      string    // of BuildKit, as in BUILDKIT_HOST; default: DefaultAddress
+	DockerConfig string    // folder with the registry logins (config.json); default: DOCKER_CONFIG, then ~/.docker
+	RegistryCA   string    // PEM file of a CA to trust for the registry, besides the system's
+	Progress     string    // auto, plain, tty, rawjson or quiet; default: auto
+	Stderr       io.Writer // where progress is shown; default: nowhere
+}
+
+// Builder builds images with BuildKit and knows those of a registry. It is
+// safe for concurrent use.
+type Builder struct {
+	options Options
+	logins  *configfile.ConfigFile
+	// reach is how long BuildKit and the registry have to answer a question
+	// that needs no work.
+	reach time.Duration
+
+	mutex      sync.Mutex
+	transports map[string]http.RoundTripper // by registry host
+}
+
+// New reads the registry logins and the CA. It connects to nothing.
+func New(options Options) (*Builder, error) {
+	if options.Address == "" {
+		options.Address = DefaultAddress
+	}
+	if options.DockerConfig == "" {
+		options.DockerConfig = config.Dir()
+	}
+	if options.Stderr == nil {
+		options.Stderr = io.Discard
+	}
+	logins, err := config.Load(options.DockerConfig)
+	if err != nil {
+		return nil, fmt.Errorf("read registry logins: %w", err)
+	}
+	return &Builder{
+		options:    options,
+		logins:     logins,
+		reach:      8 * time.Second,
+		transports: map[string]http.RoundTripper{},
+	}, nil
+}
+
+// answerWithin bounds a question that needs no work.
+func answerWithin(ctx context.Context, reach time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, reach, fmt.Errorf("no answer within %s", reach))
+}
+
+// Preflight checks that BuildKit answers and that the registry would accept a
+// push of the site's image. It takes at most ten seconds and reports what is
+// wrong with either, together: *BuildError, *RegistryError.
+func (b *Builder) Preflight(ctx context.Context, s site.Site) error {
+	var unbuildable, unpushable error
+	var checks sync.WaitGroup
+	checks.Go(func() { unbuildable = b.checkBuilder(ctx) })
+	checks.Go(func() { unpushable = b.checkPush(ctx, s) })
+	checks.Wait()
+	return errors.Join(unbuildable, unpushable)
+}

@@ -1,0 +1,114 @@
+package builder
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/sitectl/sitectl/site"
+	"github.com/sitectl/sitectl/templates"
+)
+
+// Dockerfile returns the Dockerfile that a site is built with, unless it
+// brings its own. What differs between sites is the base and the list of
+// packages; everything else is in the files of Configuration.
+func Dockerfile(s site.Site) (string, error) {
+	// FROM splits its line into words before it looks at quotes, so a quoted
+	// value alone would not keep `debian AS other` from being three.
+	if _, err := name.ParseReference(s.Build.Base); err != nil {
+		return "", fmt.Errorf("build.base: %w", err)
+	}
+	debian, err := packages(s.Build.PHP.Extensions)
+	if err != nil {
+		return "", err
+	}
+	return templates.Render("build/Dockerfile", map[string]any{
+		"base":     s.Build.Base,
+		"codeDir":  site.CodeDir,
+		"packages": debian,
+	})
+}
+
+// Configuration returns the files that the Dockerfile puts next to the site's
+// code, by their path in the image without the leading slash.
+func Configuration(s site.Site) (map[string]string, error) {
+	apache, err := apacheConfiguration(s)
+	if err != nil {
+		return nil, err
+	}
+	ini, err := phpIni(s.Build.PHP.Ini)
+	if err != nil {
+		return nil, err
+	}
+	health, err := templates.Static("build/health.php")
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{
+		"etc/apache2/apache2.conf":           apache,
+		"etc/php/site.ini":                   ini,
+		"usr/local/share/sitectl/health.php": string(health),
+	}
+	if s.Preset == site.WordPress {
+		err = addWordPress(files, s)
+	}
+	return files, err
+}
+
+// addWordPress adds a wp-config.php one level above the docroot, where
+// WordPress looks if the docroot has none, and the migration that installs it.
+func addWordPress(files map[string]string, s site.Site) error {
+	above := path.Dir(path.Join(site.CodeDir, s.Build.Docroot))
+	for source, target := range map[string]string{
+		"wordpress/wp-config.php": path.Join(above, "wp-config.php"),
+		"wordpress/migrate.php":   "/usr/local/share/sitectl/wordpress/migrate.php",
+	} {
+		content, err := templates.Static(source)
+		if err != nil {
+			return err
+		}
+		files[strings.TrimPrefix(target, "/")] = string(content)
+	}
+	return nil
+}
+
+func apacheConfiguration(s site.Site) (string, error) {
+	var uploads []map[string]any
+	if s.Files != nil && s.Files.Volume != nil {
+		uploads = append(uploads, map[string]any{"path": path.Join(site.CodeDir, s.Files.Volume.Path)})
+	}
+	return templates.Render("build/apache2.conf", map[string]any{
+		"docroot": path.Join(site.CodeDir, s.Build.Docroot),
+		"uploads": uploads,
+	})
+}
+
+// iniKey is what a setting of PHP is called; the ini format cannot quote it.
+var iniKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$`)
+
+// iniExpression is a value like "E_ALL & ~E_DEPRECATED". PHP calculates it
+// only if it is not quoted; quoted it is text, and as a number that is 0.
+var iniExpression = regexp.MustCompile(`^[A-Z0-9_|&~^() ]+$`)
+
+func phpIni(values map[string]string) (string, error) {
+	var settings, expressions []map[string]any
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if !iniKey.MatchString(key) {
+			return "", fmt.Errorf("build.php.ini: %q is not the name of a PHP setting", key)
+		}
+		setting := map[string]any{"key": key, "value": values[key]}
+		if key != "error_reporting" {
+			settings = append(settings, setting)
+			continue
+		}
+		if !iniExpression.MatchString(values[key]) {
+			return "", fmt.Errorf("build.php.ini.%s: %q is neither a number nor made of E_… constants", key, values[key])
+		}
+		expressions = append(expressions, setting)
+	}
+	return templates.Render("build/site.ini", map[string]any{"settings": settings, "expressions": expressions})
+}
