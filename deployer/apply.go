@@ -1,0 +1,217 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/sitectl/sitectl/site"
+)
+
+// Result says what applying an object did to it.
+type Result string
+
+// The results of applying an object.
+const (
+	Created    Result = "created"
+	Configured Result = "configured"
+	Unchanged  Result = "unchanged"
+)
+
+// pullSecret is the Secret with the registry login of the pods.
+const pullSecret = "registry"
+
+// Apply lays out what a release stands on: the namespace, the credentials,
+// the pull secret, configuration, volumes, database and cache. The site that
+// runs is not touched.
+func (d *Deployer) Apply(ctx context.Context, image site.Image) error {
+	objects, err := Objects(d.site, image)
+	if err != nil {
+		return err
+	}
+	foundation := in(StageFoundation, objects)
+	namespace, rest := foundation[0], foundation[1:]
+	if err := d.applyNamespace(ctx, namespace); err != nil {
+		return err
+	}
+	if err := d.applyCredentials(ctx); err != nil {
+		return err
+	}
+	if err := d.applyPullSecret(ctx); err != nil {
+		return err
+	}
+	return d.applyAll(ctx, rest)
+}
+
+// applyNamespace leaves a namespace alone that is as it should be: who may
+// deploy into it need not be allowed to change it.
+func (d *Deployer) applyNamespace(ctx context.Context, namespace Object) error {
+	live, err := d.client.CoreV1().Namespaces().Get(ctx, namespace.GetName(), metav1.GetOptions{})
+	if err == nil && carries(live.Labels, namespace.GetLabels()) {
+		d.progress(fmt.Sprintf("%s %s", namespace, Unchanged))
+		return nil
+	}
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+		return fmt.Errorf("read %s: %w", namespace, err)
+	}
+	return d.applyAll(ctx, []Object{namespace})
+}
+
+// carries says whether labels has all of wanted.
+func carries(labels, wanted map[string]string) bool {
+	for key, value := range wanted {
+		if labels[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// applyPullSecret writes the registry login of the pods.
+func (d *Deployer) applyPullSecret(ctx context.Context) error {
+	secret := applycorev1.Secret(pullSecret, d.site.Namespace).
+		WithLabels(map[string]string{
+			"app.kubernetes.io/instance":   d.site.Namespace,
+			"app.kubernetes.io/managed-by": fieldManager,
+		}).
+		WithType(corev1.SecretTypeDockerConfigJson).
+		WithData(map[string][]byte{corev1.DockerConfigJsonKey: d.pullConfig()})
+	_, err := d.client.CoreV1().Secrets(d.site.Namespace).
+		Apply(ctx, secret, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
+	if err != nil {
+		return fmt.Errorf("apply Secret %s: %w", pullSecret, err)
+	}
+	return nil
+}
+
+// pullConfig is the registry login of the pods. Even a site that needs none
+// has the Secret, as every pod template names it.
+func (d *Deployer) pullConfig() []byte {
+	if len(d.opts.PullConfig) == 0 {
+		return []byte(`{"auths":{}}`)
+	}
+	return d.opts.PullConfig
+}
+
+// applyAll applies objects in order.
+func (d *Deployer) applyAll(ctx context.Context, objects []Object) error {
+	for _, object := range objects {
+		if _, err := d.apply(ctx, object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apply applies one object on the server, reports what that did to it, and
+// returns what is there now. Fields that somebody else has set to another
+// value are taken over, and named.
+func (d *Deployer) apply(ctx context.Context, object Object) (*unstructured.Unstructured, error) {
+	before, err := d.resourceVersion(ctx, object)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", object, err)
+	}
+	applied, err := d.patch(ctx, object, metav1.ApplyOptions{FieldManager: fieldManager})
+	if conflicts := conflictsOf(err); len(conflicts) > 0 {
+		for _, conflict := range conflicts {
+			d.progress(fmt.Sprintf("%s: taking over %s", object, conflict))
+		}
+		applied, err = d.patch(ctx, object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("apply %s: %w", object, err)
+	}
+	d.progress(fmt.Sprintf("%s %s", object, resultOf(before, applied.GetResourceVersion())))
+	return applied, nil
+}
+
+// resultOf compares resource versions, which change if and only if the
+// object does. An object that was not there has none.
+func resultOf(before, after string) Result {
+	switch before {
+	case "":
+		return Created
+	case after:
+		return Unchanged
+	default:
+		return Configured
+	}
+}
+
+func (d *Deployer) resourceVersion(ctx context.Context, object Object) (string, error) {
+	live, err := d.resources(object).Get(ctx, object.GetName(), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return live.GetResourceVersion(), nil
+}
+
+func (d *Deployer) patch(ctx context.Context, object Object, opts metav1.ApplyOptions) (*unstructured.Unstructured, error) {
+	return d.resources(object).Apply(ctx, object.GetName(), object.Unstructured, opts)
+}
+
+// tryOut applies an object without keeping it.
+func (d *Deployer) tryOut(ctx context.Context, object Object) (*unstructured.Unstructured, error) {
+	return d.patch(ctx, object, metav1.ApplyOptions{
+		FieldManager: fieldManager,
+		Force:        true,
+		DryRun:       []string{metav1.DryRunAll},
+	})
+}
+
+// tryOutNew creates an object without keeping it, under a name that no
+// object has: a Job that is there cannot be changed.
+func (d *Deployer) tryOutNew(ctx context.Context, object Object) (*unstructured.Unstructured, error) {
+	unnamed := object.DeepCopy()
+	unnamed.SetName("")
+	unnamed.SetGenerateName("sitectl-")
+	return d.resources(object).Create(ctx, unnamed, metav1.CreateOptions{
+		FieldManager: fieldManager,
+		DryRun:       []string{metav1.DryRunAll},
+	})
+}
+
+// resources is where the objects of this kind and namespace are.
+func (d *Deployer) resources(object Object) dynamic.ResourceInterface {
+	if object.GetNamespace() == "" {
+		return d.dynamic.Resource(object.resource())
+	}
+	return d.dynamic.Resource(object.resource()).Namespace(object.GetNamespace())
+}
+
+// conflictsOf lists the fields, each with its manager, because of which
+// server-side apply refused:
+//
+//	status:
+//	  reason: Conflict
+//	  details:
+//	    causes:
+//	    - reason: FieldManagerConflict
+//	      field: .spec.replicas
+//	      message: conflict with "kubectl-scale" with subresource "scale" using apps/v1
+func conflictsOf(err error) []string {
+	var status apierrors.APIStatus
+	if !apierrors.IsConflict(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return nil
+	}
+	var conflicts []string
+	for _, cause := range status.Status().Details.Causes {
+		if cause.Type == metav1.CauseTypeFieldManagerConflict {
+			conflicts = append(conflicts, fmt.Sprintf("%s (%s)", strings.TrimPrefix(cause.Field, "."), cause.Message))
+		}
+	}
+	slices.Sort(conflicts)
+	return conflicts
+}

@@ -1,0 +1,60 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sitectl/sitectl/site"
+)
+
+// Cron points the CronJobs at the image and removes those that are no longer
+// in the site file.
+func (d *Deployer) Cron(ctx context.Context, image site.Image) error {
+	objects, err := Objects(d.site, image)
+	if err != nil {
+		return err
+	}
+	if err := d.applyAll(ctx, in(StageCron, objects)); err != nil {
+		return err
+	}
+	dropped, err := d.droppedCronJobs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range dropped {
+		// In the background: Jobs that run are ended with their CronJob.
+		policy := metav1.DeletePropagationBackground
+		err := d.client.BatchV1().CronJobs(d.site.Namespace).Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &policy})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("delete CronJob %s: %w", name, err)
+		}
+		d.progress(fmt.Sprintf("CronJob %s deleted, the site file no longer has it", name))
+	}
+	return nil
+}
+
+// droppedCronJobs names the CronJobs that sitectl made for this site and that
+// the site file does not have any more.
+func (d *Deployer) droppedCronJobs(ctx context.Context) ([]string, error) {
+	list, err := d.client.BatchV1().CronJobs(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: ownLabels(d.site.Namespace, "cron")})
+	if err != nil {
+		return nil, fmt.Errorf("list CronJobs: %w", err)
+	}
+	var dropped []string
+	for _, job := range list.Items {
+		if !slices.ContainsFunc(d.site.Cron, func(c site.Cron) bool { return c.Name == job.Name }) {
+			dropped = append(dropped, job.Name)
+		}
+	}
+	slices.Sort(dropped)
+	return dropped, nil
+}
+
+// ownLabels selects what sitectl made in a namespace under one name.
+func ownLabels(namespace, name string) string {
+	return fmt.Sprintf("app.kubernetes.io/managed-by=%s,app.kubernetes.io/instance=%s,app.kubernetes.io/name=%s", fieldManager, namespace, name)
+}

@@ -1,0 +1,65 @@
+// Package deployer makes an image the running site: it turns a site.Site and
+// a site.Image into a Release on a Kubernetes cluster.
+//
+// A deploy is a row of steps, each a method of Deployer that can be repeated:
+// Preflight, Apply, Data, Migrate, Roll, Cron, Verify, Record. None of them
+// keeps anything for the next one but what is in the cluster, so a deploy
+// that was killed anywhere is finished by the next one.
+package deployer
+
+import (
+	"io"
+	"sync"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sitectl/sitectl/site"
+)
+
+// fieldManager owns, in server-side apply, the fields that sitectl sets.
+const fieldManager = "sitectl"
+
+// Options are what a deploy needs besides the site. The zero value takes the
+// kubeconfig kubectl would take and reports nothing. Log and Progress are
+// called from several goroutines, but never at the same time.
+type Options struct {
+	Kubeconfig string       // path; empty for $KUBECONFIG, ~/.kube/config or the pod's own service account
+	PullConfig []byte       // a .dockerconfigjson for the pods; empty if the image can be pulled without a login
+	By         string       // who ships, for the record: a person or the address of a pipeline
+	Log        io.Writer    // receives the migration's log, line by line, each with the name of its step; nil for none
+	Progress   func(string) // is told in one line, without a line feed, what happens; nil for nobody
+}
+
+// Deployer deploys one site to the cluster and namespace of one environment.
+// Its methods may be called one after the other, not at the same time.
+type Deployer struct {
+	site    site.Site
+	server  string // address of the API server
+	client  kubernetes.Interface
+	dynamic dynamic.Interface
+	forward forwarder
+	opts    Options
+	mu      sync.Mutex // holds what is reported apart
+}
+
+// Server returns the address of the API server.
+func (d *Deployer) Server() string { return d.server }
+
+func (d *Deployer) progress(line string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.opts.Progress != nil {
+		d.opts.Progress(line)
+	}
+}
+
+// log passes on a line of a log. Whoever cannot write it down has no reason
+// to fail because of it.
+func (d *Deployer) log(line string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.opts.Log != nil {
+		_, _ = io.WriteString(d.opts.Log, line)
+	}
+}

@@ -1,0 +1,64 @@
+package deployer
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+)
+
+// Bounds of the log excerpt in an error.
+const (
+	excerptLines   = 20
+	excerptBytes   = 64 << 10
+	excerptTimeout = 10 * time.Second
+)
+
+// lastLines returns the end of a container's log; without a container, of
+// the pod's first one. Of a container that was restarted it is the run that
+// ended. There is no log if the container never ran: the verdict stands
+// without it.
+func (d *Deployer) lastLines(ctx context.Context, pod *corev1.Pod, container string) []string {
+	if container == "" {
+		container = pod.Spec.Containers[0].Name
+	}
+	if restarted(pod, container) {
+		if lines := d.excerpt(ctx, pod, container, true); len(lines) > 0 {
+			return lines
+		}
+	}
+	return d.excerpt(ctx, pod, container, false)
+}
+
+func (d *Deployer) excerpt(ctx context.Context, pod *corev1.Pod, container string, previous bool) []string {
+	ctx, cancel := context.WithTimeout(ctx, excerptTimeout)
+	defer cancel()
+	stream, err := d.client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
+		Container:  container,
+		Previous:   previous,
+		TailLines:  ptr.To[int64](excerptLines),
+		LimitBytes: ptr.To[int64](excerptBytes),
+	}).Stream(ctx)
+	if err != nil {
+		return nil
+	}
+	defer stream.Close()
+	text, err := io.ReadAll(stream)
+	if err != nil || len(text) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+}
+
+func restarted(pod *corev1.Pod, container string) bool {
+	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if status.Name == container {
+			return status.RestartCount > 0
+		}
+	}
+	return false
+}

@@ -1,0 +1,153 @@
+package deployer
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer/json"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sitectl/sitectl/site"
+	"github.com/sitectl/sitectl/templates"
+)
+
+// Stage is the step of a deploy in which an object goes to the cluster.
+type Stage string
+
+// The stages, in the order in which they come (Migrate may come after Web).
+const (
+	StageFoundation Stage = "foundation" // Apply: the namespace, configuration and data
+	StageMigrate    Stage = "migrate"    // Migrate: the Job
+	StageWeb        Stage = "web"        // Roll: the Deployment and the ways to it
+	StageCron       Stage = "cron"       // Cron: the CronJobs
+)
+
+// Object is one rendered Kubernetes object.
+type Object struct {
+	Stage Stage
+	*unstructured.Unstructured
+}
+
+// String returns the kind and the name: "Deployment web".
+func (o Object) String() string { return o.GetKind() + " " + o.GetName() }
+
+// resource is where the API server keeps objects of this kind. The plural is
+// guessed, which is right for every kind rendered here.
+func (o Object) resource() schema.GroupVersionResource {
+	plural, _ := meta.UnsafeGuessKindToResource(o.GroupVersionKind())
+	return plural
+}
+
+// rendering is a template and what it is rendered with.
+type rendering struct {
+	stage    Stage
+	template string
+	view     any
+}
+
+// Objects renders every object of a site's namespace in the order in which
+// they are applied. An image without a digest, one that is not built yet, is
+// named by its tag. The migration Job is there as its first attempt. Secrets
+// are not: their values are generated in the cluster, or come from the
+// registry login, and are never rendered.
+func Objects(s site.Site, image site.Image) ([]Object, error) {
+	v, err := newView(s, image)
+	if err != nil {
+		return nil, err
+	}
+	var objects []Object
+	for _, r := range layout(v, s.Cron) {
+		object, err := render(r)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, object)
+	}
+	return objects, nil
+}
+
+// layout lists what a namespace holds.
+func layout(v view, crons []site.Cron) []rendering {
+	var list []rendering
+	add := func(present bool, stage Stage, templates ...string) {
+		for _, template := range templates {
+			if present {
+				list = append(list, rendering{stage, template, v})
+			}
+		}
+	}
+	add(true, StageFoundation, "namespace", "site.configmap")
+	add(v.Varnish != nil, StageFoundation, "varnish.configmap")
+	add(v.Files != nil, StageFoundation, "files.persistentvolumeclaim")
+	add(v.MySQL != nil, StageFoundation, "mysql.service", "mysql.statefulset")
+	add(v.Memcache != nil, StageFoundation, "memcache.service", "memcache.statefulset")
+	add(v.Migrate != nil, StageMigrate, "migrate.job")
+	add(true, StageWeb, "web.service", "web.deployment")
+	add(v.Ingress != nil, StageWeb, "web.ingress")
+	for _, cron := range crons {
+		list = append(list, rendering{StageCron, "cron.cronjob", newCronView(v, cron)})
+	}
+	return list
+}
+
+func render(r rendering) (Object, error) {
+	name := "kubernetes/" + r.template + ".yaml"
+	text, err := templates.Render(name, r.view)
+	if err != nil {
+		return Object{}, err
+	}
+	content, err := decode([]byte(text))
+	if err != nil {
+		return Object{}, fmt.Errorf("template %s: %w", name, err)
+	}
+	return Object{Stage: r.stage, Unstructured: content}, nil
+}
+
+// decode reads one manifest. It must decode strictly into the type it claims
+// to be, so that an unknown field or a wrong type never reaches a cluster.
+// What is applied is the manifest as it stands: the typed object would add
+// fields that nobody set, and server-side apply would own them.
+func decode(manifest []byte) (*unstructured.Unstructured, error) {
+	strict := json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme.Scheme, scheme.Scheme,
+		json.SerializerOptions{Yaml: true, Strict: true})
+	if _, _, err := strict.Decode(manifest, nil, nil); err != nil {
+		return nil, err
+	}
+	data, err := yaml.YAMLToJSON(manifest)
+	if err != nil {
+		return nil, err
+	}
+	object := &unstructured.Unstructured{}
+	return object, object.UnmarshalJSON(data)
+}
+
+// Manifests writes objects as one stream of YAML documents, as kubectl
+// reads it.
+func Manifests(objects []Object) ([]byte, error) {
+	var stream []byte
+	for i, object := range objects {
+		document, err := yaml.Marshal(object.Object)
+		if err != nil {
+			return nil, fmt.Errorf("write %s: %w", object, err)
+		}
+		if i > 0 {
+			stream = append(stream, "---\n"...)
+		}
+		stream = append(stream, document...)
+	}
+	return stream, nil
+}
+
+// in returns the objects of one stage.
+func in(stage Stage, objects []Object) []Object {
+	var found []Object
+	for _, object := range objects {
+		if object.Stage == stage {
+			found = append(found, object)
+		}
+	}
+	return found
+}

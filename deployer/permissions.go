@@ -1,0 +1,56 @@
+package deployer
+
+import (
+	"slices"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+)
+
+// everything is the permission of an administrator, who need not be asked
+// about each one.
+func everything(namespace string) authorizationv1.ResourceAttributes {
+	return authorizationv1.ResourceAttributes{Namespace: namespace, Group: "*", Resource: "*", Verb: "*"}
+}
+
+// permissions lists what a deploy of these objects does in the namespace,
+// and, while there is none, to have one.
+func permissions(namespace string, objects []Object, exists bool) []authorizationv1.ResourceAttributes {
+	var list []authorizationv1.ResourceAttributes
+	add := func(group, resource, subresource string, verbs ...string) {
+		for _, verb := range verbs {
+			permission := authorizationv1.ResourceAttributes{
+				Namespace: namespace, Group: group, Resource: resource, Subresource: subresource, Verb: verb,
+			}
+			if !slices.Contains(list, permission) {
+				list = append(list, permission)
+			}
+		}
+	}
+	if !exists {
+		list = append(list, authorizationv1.ResourceAttributes{Resource: "namespaces", Verb: "create"})
+	}
+	for _, object := range objects {
+		if object.GetNamespace() != "" {
+			add(object.resource().Group, object.resource().Resource, "", "get", "create", "patch") // apply
+		}
+	}
+	add("", "secrets", "", "get", "create", "patch")      // credentials, pull secret
+	add("", "pods", "", "list", "watch", "delete")        // verdicts, and a fresh start after one
+	add("", "pods", "log", "get")                         // what a pod says
+	add("", "pods", "portforward", "create")              // verify
+	add("", "events", "", "list", "watch")                // verdicts
+	add("apps", "deployments", "", "list", "watch")       // rollout
+	add("apps", "replicasets", "", "list", "watch")       // rollout
+	add("batch", "cronjobs", "", "list", "delete")        // those the site file drops
+	add("discovery.k8s.io", "endpointslices", "", "list") // verify
+	for _, object := range objects {
+		switch object.GetKind() {
+		case "StatefulSet":
+			add("apps", "statefulsets", "", "list", "watch")
+			add("", "persistentvolumeclaims", "", "get") // no new credentials for old data
+		case "Job":
+			add("batch", "jobs", "", "list", "watch", "delete")
+		}
+	}
+	return list
+}

@@ -1,0 +1,90 @@
+package deployer
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+)
+
+func TestManifestsChecksum(t *testing.T) {
+	s := readSite(t, "everything", "production")
+	image := testImage(s)
+	first, err := manifestsChecksum(s, image)
+	require.NoError(t, err)
+	again, err := manifestsChecksum(readSite(t, "everything", "production"), image)
+	require.NoError(t, err)
+	assert.Equal(t, first, again)
+
+	s.Web.Replicas++
+	changed, err := manifestsChecksum(s, image)
+	require.NoError(t, err)
+	assert.NotEqual(t, first, changed)
+}
+
+func TestCurrent(t *testing.T) {
+	s := readSite(t, "plain", "")
+	image := testImage(s)
+	c := newFakeCluster(t, s)
+
+	release, running, err := c.Current(t.Context(), image)
+	require.NoError(t, err)
+	assert.Nil(t, release)
+	assert.False(t, running)
+
+	objects, err := Objects(s, image)
+	require.NoError(t, err)
+	require.NoError(t, c.applyAll(t.Context(), in(StageWeb, objects)))
+	_, running, err = c.Current(t.Context(), image)
+	require.NoError(t, err)
+	assert.False(t, running, "not recorded")
+
+	recorded, err := c.Record(t.Context(), image)
+	require.NoError(t, err)
+	assert.Equal(t, Shipped, recorded.Outcome)
+	_, running, err = c.Current(t.Context(), image)
+	require.NoError(t, err)
+	assert.False(t, running, "not available")
+
+	web := (&rollout{fakeCluster: c}).deployment().DeepCopy()
+	web.Status = appsv1.DeploymentStatus{ObservedGeneration: web.Generation, Replicas: 2, UpdatedReplicas: 2, AvailableReplicas: 2}
+	c.put(web)
+	release, running, err = c.Current(t.Context(), image)
+	require.NoError(t, err)
+	assert.True(t, running)
+	assert.Equal(t, recorded, *release)
+
+	other := image
+	other.Digest = "sha256:other"
+	_, running, err = c.Current(t.Context(), other)
+	require.NoError(t, err)
+	assert.False(t, running, "another image")
+
+	c.site.Web.Replicas = 5
+	_, running, err = c.Current(t.Context(), image)
+	require.NoError(t, err)
+	assert.False(t, running, "another site file")
+}
+
+func TestRecordLeavesThePodsAlone(t *testing.T) {
+	s := readSite(t, "plain", "")
+	c := newFakeCluster(t, s)
+	objects, err := Objects(s, testImage(s))
+	require.NoError(t, err)
+	require.NoError(t, c.applyAll(t.Context(), in(StageWeb, objects)))
+	r := &rollout{fakeCluster: c}
+	before := r.deployment().DeepCopy()
+	_, err = c.Record(t.Context(), testImage(s))
+	require.NoError(t, err)
+	assert.Equal(t, before.Spec, r.deployment().Spec)
+	require.NoError(t, c.applyAll(t.Context(), in(StageWeb, objects)))
+	assert.Contains(t, r.deployment().Annotations, releaseAnnotation, "the next ship leaves the record in place")
+}
+
+func TestRecordOfAnotherFormatCountsAsNone(t *testing.T) {
+	web := &appsv1.Deployment{}
+	assert.Nil(t, recorded(web))
+	web.Annotations = map[string]string{releaseAnnotation: "shipped yesterday"}
+	assert.Nil(t, recorded(web))
+}

@@ -1,0 +1,364 @@
+package deployer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Grace periods: how long a verdict must hold before it is believed. What
+// can pass by itself gets longer than what cannot.
+const (
+	graceNone     = 0
+	graceFlap     = 3 * time.Second  // states that kubelet may still leave: two looks, not one
+	graceCrash    = 8 * time.Second  // the first crash; after the second there is none
+	graceRefused  = 20 * time.Second // a login that was just changed may take a moment
+	graceNotFound = 30 * time.Second // a replicated registry may not have the tag everywhere yet
+	graceMount    = time.Minute      // a volume is detached from another node
+	graceSchedule = time.Minute      // a node becomes free or is added
+)
+
+// Verdict is what a status says about a pod that is not ready.
+type Verdict struct {
+	Reason    string        // as Kubernetes spells it, for example "CrashLoopBackOff"
+	Message   string        // what happened
+	Hint      string        // what to do next; empty if the log says it better
+	Container string        // container it is about; empty for the pod as a whole
+	Fatal     bool          // waiting does not help
+	Grace     time.Duration // how long a fatal verdict must hold before it is believed
+}
+
+// podVerdict judges a pod that is not ready; nil if nothing is known against
+// it. A fatal verdict about any container comes before all others.
+func podVerdict(pod *corev1.Pod, events []*corev1.Event) *Verdict {
+	if podReady(pod) || replaced(pod) {
+		return nil
+	}
+	var found []*Verdict
+	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		found = append(found, containerVerdict(status))
+	}
+	found = append(found, unschedulable(pod, events), failedMount(pod, events), unhealthy(pod, events))
+	found = slices.DeleteFunc(found, func(v *Verdict) bool { return v == nil })
+	for _, verdict := range found {
+		if verdict.Fatal {
+			return verdict
+		}
+	}
+	if len(found) > 0 {
+		return found[0]
+	}
+	return nil
+}
+
+// containerVerdict judges one container by the reason it waits for, init
+// containers and sidecars included.
+func containerVerdict(status corev1.ContainerStatus) *Verdict {
+	judge := map[string]func(corev1.ContainerStatus) *Verdict{
+		"CrashLoopBackOff":           crashLoop,
+		"ErrImagePull":               imagePull,
+		"ImagePullBackOff":           imagePull,
+		"RegistryUnavailable":        imagePull,
+		"ErrImageNeverPull":          imageName,
+		"InvalidImageName":           imageName,
+		"CreateContainerConfigError": containerConfig,
+		"CreateContainerError":       containerStart,
+		"RunContainerError":          containerStart,
+		"StartError":                 containerStart,
+	}
+	if status.State.Waiting != nil {
+		if verdict := judge[status.State.Waiting.Reason]; verdict != nil {
+			return verdict(status)
+		}
+		return nil
+	}
+	return restarting(status)
+}
+
+// crashLoop judges a container that stops again and again:
+//
+//	restartCount: 1
+//	state:
+//	  waiting:
+//	    reason: CrashLoopBackOff
+//	    message: back-off 10s restarting failed container=web pod=web-…
+//	lastState:
+//	  terminated:
+//	    exitCode: 1
+//	    reason: Error # or OOMKilled, StartError, Completed
+func crashLoop(status corev1.ContainerStatus) *Verdict {
+	verdict := &Verdict{
+		Reason:    "CrashLoopBackOff",
+		Message:   "it stops as soon as it has started",
+		Container: status.Name,
+		Fatal:     true,
+		Grace:     graceCrash,
+	}
+	if status.RestartCount >= 2 {
+		verdict.Grace = graceNone
+	}
+	if last := status.LastTerminationState.Terminated; last != nil {
+		verdict.Message, verdict.Hint = ended(*last)
+	}
+	return verdict
+}
+
+// restarting judges a container between two crashes of a crash loop:
+//
+//	ready: false
+//	restartCount: 2
+//	state:
+//	  running:
+//	    startedAt: "2026-01-01T10:00:12Z"
+//	lastState:
+//	  terminated:
+//	    exitCode: 1
+func restarting(status corev1.ContainerStatus) *Verdict {
+	last := status.LastTerminationState.Terminated
+	if status.Ready || status.RestartCount < 2 || last == nil || last.ExitCode == 0 {
+		return nil
+	}
+	verdict := &Verdict{Reason: "Restarting", Container: status.Name, Fatal: true, Grace: graceCrash}
+	verdict.Message, verdict.Hint = ended(*last)
+	verdict.Message = fmt.Sprintf("restarted %d times: %s", status.RestartCount, verdict.Message)
+	return verdict
+}
+
+// ended says how a container ended, and what that usually means:
+//
+//	terminated:
+//	  exitCode: 137
+//	  reason: OOMKilled
+func ended(state corev1.ContainerStateTerminated) (message, hint string) {
+	switch {
+	case state.Reason == "OOMKilled":
+		return "it was killed because it needs more memory than its limit", "raise the memory limit in the site file"
+	case state.Reason == "StartError":
+		return "its command cannot be run: " + state.Message, "check the command, and that the image has it"
+	case state.ExitCode == 126:
+		return "its command is not executable (exit status 126)", "check the command and its permissions in the image"
+	case state.ExitCode == 127:
+		return "its command was not found (exit status 127)", "check the command, and that the image has it"
+	case state.ExitCode == 0:
+		return "it ends by itself or is stopped by a probe (exit status 0)", ""
+	default:
+		return fmt.Sprintf("it ends with exit status %d", state.ExitCode), ""
+	}
+}
+
+// imagePull judges an image that does not arrive. The cause is in the
+// message, in the words of the container runtime:
+//
+//	state:
+//	  waiting:
+//	    reason: ImagePullBackOff # first ErrImagePull, with the same cause
+//	    message: 'Back-off pulling image "…": ErrImagePull: rpc error: code = NotFound
+//	      desc = failed to pull and unpack image "…": failed to resolve reference "…": …: not found'
+//
+// Without a cause that is known to last, it is taken for a hiccup of the
+// registry: failing at any pull error made good deploys fail
+// (Shopify/krane#477).
+func imagePull(status corev1.ContainerStatus) *Verdict {
+	verdict := &Verdict{
+		Reason:    status.State.Waiting.Reason,
+		Message:   "its image cannot be pulled: " + pullCause(status.State.Waiting.Message),
+		Container: status.Name,
+	}
+	cause := strings.ToLower(status.State.Waiting.Message)
+	switch {
+	case containsAny(cause, "unauthorized", "authentication required", "authorization failed", "denied", "forbidden", "no basic auth credentials"):
+		verdict.Fatal, verdict.Grace = true, graceRefused
+		verdict.Hint = "the registry refuses the login of Secret registry: it must be allowed to pull, not only to push, and must not expire"
+	case containsAny(cause, "not found", "manifest unknown"):
+		verdict.Fatal, verdict.Grace = true, graceNotFound
+		verdict.Hint = "check that the image is in the registry, and that the cluster sees the same registry under that name"
+	}
+	return verdict
+}
+
+// pullCause leaves out of a message that kubelet is waiting, which Reason
+// says already.
+func pullCause(message string) string {
+	if _, cause, found := strings.Cut(message, "ErrImagePull: "); found {
+		return cause
+	}
+	return message
+}
+
+// imageName judges an image that is never pulled:
+//
+//	state:
+//	  waiting:
+//	    reason: InvalidImageName # or ErrImageNeverPull
+//	    message: 'Failed to apply default image tag "…": couldn''t parse image name "…": invalid reference format'
+func imageName(status corev1.ContainerStatus) *Verdict {
+	return &Verdict{
+		Reason:    status.State.Waiting.Reason,
+		Message:   status.State.Waiting.Message,
+		Hint:      "correct the image in the site file",
+		Container: status.Name,
+		Fatal:     true,
+		Grace:     graceNone,
+	}
+}
+
+// containerConfig judges a container that cannot be made from what its pod
+// says. Kubelet's own caches may be behind for a moment:
+//
+//	state:
+//	  waiting:
+//	    reason: CreateContainerConfigError
+//	    message: secret "smtp" not found # or: failed to sync secret cache: timed out waiting for the condition
+func containerConfig(status corev1.ContainerStatus) *Verdict {
+	message := status.State.Waiting.Message
+	lagging := strings.Contains(message, "failed to sync") && strings.Contains(message, "cache")
+	return &Verdict{
+		Reason:    status.State.Waiting.Reason,
+		Message:   message,
+		Container: status.Name,
+		Fatal:     !lagging,
+		Grace:     graceFlap,
+	}
+}
+
+// containerStart judges a container whose process cannot be started:
+//
+//	state:
+//	  waiting:
+//	    reason: RunContainerError # or CreateContainerError
+//	    message: 'failed to create containerd task: … exec: "drush": executable file not found in $PATH'
+func containerStart(status corev1.ContainerStatus) *Verdict {
+	return &Verdict{
+		Reason:    status.State.Waiting.Reason,
+		Message:   "it cannot be started: " + status.State.Waiting.Message,
+		Hint:      "check the command, and that the image has it",
+		Container: status.Name,
+		Fatal:     true,
+		Grace:     graceCrash,
+	}
+}
+
+// unschedulable judges a pod without a node, unless the cluster is adding
+// one:
+//
+//	conditions:
+//	- type: PodScheduled
+//	  status: "False"
+//	  reason: Unschedulable
+//	  message: '0/3 nodes are available: 3 Insufficient memory. …'
+func unschedulable(pod *corev1.Pod, events []*corev1.Event) *Verdict {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type != corev1.PodScheduled || condition.Status != corev1.ConditionFalse || condition.Reason != corev1.PodReasonUnschedulable {
+			continue
+		}
+		return &Verdict{
+			Reason:  condition.Reason,
+			Message: "no node takes it: " + condition.Message,
+			Hint:    "lower the requests in the site file, or add nodes",
+			Fatal:   newest(events, pod.UID, "TriggeredScaleUp") == nil,
+			Grace:   graceSchedule,
+		}
+	}
+	return nil
+}
+
+// failedMount judges a pod whose volumes do not come. Only events say so:
+//
+//	type: Warning
+//	reason: FailedMount # or FailedAttachVolume
+//	message: 'MountVolume.SetUp failed for volume "secret-smtp" : secret "smtp" not found'
+func failedMount(pod *corev1.Pod, events []*corev1.Event) *Verdict {
+	if pod.Spec.NodeName == "" || anyStarted(pod) {
+		return nil
+	}
+	event := newest(events, pod.UID, "FailedMount", "FailedAttachVolume")
+	if event == nil {
+		return nil
+	}
+	verdict := &Verdict{
+		Reason:  event.Reason,
+		Message: "a volume does not come: " + event.Message,
+		Fatal:   true,
+		Grace:   graceMount,
+	}
+	if strings.HasSuffix(event.Message, "not found") {
+		verdict.Grace = graceNotFound
+	}
+	return verdict
+}
+
+// unhealthy judges a pod that runs and does not answer its probes. It may
+// still come up, so the progress deadline decides:
+//
+//	type: Warning
+//	reason: Unhealthy
+//	message: 'Readiness probe failed: HTTP probe failed with statuscode: 500'
+func unhealthy(pod *corev1.Pod, events []*corev1.Event) *Verdict {
+	event := newest(events, pod.UID, "Unhealthy")
+	if event == nil {
+		return nil
+	}
+	return &Verdict{
+		Reason:    event.Reason,
+		Message:   event.Message,
+		Hint:      "ask the health path yourself (kubectl port-forward), or choose another one in the site file: web.health.path",
+		Container: eventContainer(event),
+	}
+}
+
+// replicaSetVerdict judges a ReplicaSet that gets no pods:
+//
+//	status:
+//	  conditions:
+//	  - type: ReplicaFailure
+//	    status: "True"
+//	    reason: FailedCreate
+//	    message: 'pods "web-7d4b9c-" is forbidden: exceeded quota: …' # or: violates PodSecurity "restricted:latest": …
+func replicaSetVerdict(set *appsv1.ReplicaSet) *Verdict {
+	for _, condition := range set.Status.Conditions {
+		if condition.Type != appsv1.ReplicaSetReplicaFailure || condition.Status != corev1.ConditionTrue || condition.Reason != "FailedCreate" {
+			continue
+		}
+		verdict := &Verdict{
+			Reason:  condition.Reason,
+			Message: "the cluster refuses its pods: " + condition.Message,
+			Fatal:   true,
+			Grace:   graceCrash,
+		}
+		if strings.Contains(condition.Message, "exceeded quota") {
+			// The rollout needs room for maxSurge pods more than the site.
+			verdict.Grace = graceNotFound
+			verdict.Hint = "raise the quota, lower the requests, or set web.rollout.maxSurge to 0 and maxUnavailable to 1"
+		}
+		return verdict
+	}
+	return nil
+}
+
+// replaced is true of a pod that its controller replaces without ado:
+//
+//	status:
+//	  phase: Failed
+//	  reason: Evicted # or Preempting, NodeShutdown, UnexpectedAdmissionError, …
+func replaced(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed
+}
+
+func podReady(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+func anyStarted(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses),
+		func(s corev1.ContainerStatus) bool { return s.State.Running != nil || s.State.Terminated != nil })
+}
+
+func containsAny(text string, words ...string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, word) })
+}

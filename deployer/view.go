@@ -1,0 +1,370 @@
+package deployer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/sitectl/sitectl/site"
+	"github.com/sitectl/sitectl/templates"
+)
+
+// view is what the templates render: plain strings and numbers. A pointer
+// that is nil leaves out what it stands for.
+type view struct {
+	Namespace      string
+	Address        string
+	Host           string // first ingress host
+	URL            string
+	Environment    string
+	Tag            string
+	Image          string // reference by tag and digest
+	ChangeCause    string
+	ConfigChecksum string
+	Secrets        []secretView
+	Web            webView
+	Varnish        *varnishView
+	MySQL          *mysqlView
+	Memcache       *memcacheView
+	Files          *filesView
+	Ingress        *ingressView
+	Migrate        *migrateView
+}
+
+// secretView is a Secret mounted as files into the site's containers.
+type secretView struct {
+	Name   string
+	Volume string
+	Path   string
+}
+
+type webView struct {
+	Replicas                int32
+	CPU                     string
+	Memory                  string
+	PortName                string
+	HealthPath              string
+	MaxSurge                int32
+	MaxUnavailable          int32
+	MinReadySeconds         int32
+	ProgressDeadlineSeconds int64
+	DrainDelaySeconds       int64
+	GracePeriodSeconds      int64
+}
+
+type varnishView struct {
+	Image   string
+	Storage string
+	Limit   string
+	VCL     string
+}
+
+type mysqlView struct {
+	Image      string
+	Memory     string
+	Storage    string
+	BufferPool string
+}
+
+type memcacheView struct {
+	Image     string
+	Replicas  int32
+	Megabytes string
+	Limit     string
+	Servers   string
+}
+
+type filesView struct {
+	Path         string
+	Size         string
+	AccessMode   string
+	StorageClass string
+}
+
+type ingressView struct {
+	Class  string
+	Hosts  []string
+	Issuer string
+}
+
+type migrateView struct {
+	Name           string
+	TimeoutSeconds int64
+	Several        bool
+	First          []stepView
+	Last           stepView
+}
+
+type stepView struct {
+	Name    string
+	Command []string
+}
+
+// cronView is the view of one CronJob.
+type cronView struct {
+	view
+	Cron cronJobView
+}
+
+type cronJobView struct {
+	Name           string
+	Schedule       string
+	TimeZone       string
+	Command        []string
+	TimeoutSeconds int64
+}
+
+func newView(s site.Site, image site.Image) (view, error) {
+	v := view{
+		Namespace:   s.Namespace,
+		Address:     s.Address,
+		Host:        host(s),
+		URL:         address(s),
+		Environment: s.Environment,
+		Tag:         image.Tag,
+		Image:       reference(image),
+		ChangeCause: strings.TrimSpace(image.Tag + " " + image.Commit.Subject),
+		Secrets:     mountedSecrets(s),
+		Web:         newWebView(s.Web),
+		Ingress:     newIngressView(s.Ingress),
+		Migrate:     newMigrateView(s.Migrate, image.Tag),
+	}
+	if s.Files != nil && s.Files.Volume != nil {
+		volume := s.Files.Volume
+		v.Files = &filesView{path.Join(site.CodeDir, volume.Path), volume.Size, volume.AccessMode, volume.StorageClass}
+	}
+	var err error
+	if v.Varnish, err = newVarnishView(s.Web.Varnish); err != nil {
+		return view{}, err
+	}
+	if v.MySQL, err = newMySQLView(s.Database); err != nil {
+		return view{}, err
+	}
+	if v.Memcache, err = newMemcacheView(s.Cache); err != nil {
+		return view{}, err
+	}
+	v.ConfigChecksum, err = checksum(configuration(v))
+	return v, err
+}
+
+// reference names the image. While there is no digest, before the build, the
+// tag has to do.
+func reference(image site.Image) string {
+	if image.Digest == "" {
+		return image.Repository + ":" + image.Tag
+	}
+	return image.Reference()
+}
+
+func host(s site.Site) string {
+	if s.Ingress != nil && len(s.Ingress.Hosts) > 0 {
+		return s.Ingress.Hosts[0]
+	}
+	return s.Address
+}
+
+func address(s site.Site) string {
+	if https(s) {
+		return "https://" + host(s)
+	}
+	return "http://" + host(s)
+}
+
+func https(s site.Site) bool { return s.Ingress != nil && s.Ingress.TLS != nil }
+
+// mountedSecrets are the generated Secrets that the site reads, and its own.
+func mountedSecrets(s site.Site) []secretView {
+	var names []string
+	for _, c := range credentials(s) {
+		if c.mounted {
+			names = append(names, c.name)
+		}
+	}
+	var secrets []secretView
+	for _, name := range append(names, s.Secrets...) {
+		secrets = append(secrets, secretView{
+			Name:   name,
+			Volume: "secret-" + name,
+			Path:   path.Join(site.SecretsDir, name),
+		})
+	}
+	return secrets
+}
+
+func newWebView(web site.Web) webView {
+	// Varnish is told to stop when Apache has gone; 5 seconds are plenty.
+	const margin = 5
+	v := webView{
+		Replicas:                web.Replicas,
+		CPU:                     web.Resources.CPU,
+		Memory:                  web.Resources.Memory,
+		PortName:                "http",
+		HealthPath:              web.Health.Path,
+		MaxSurge:                web.Rollout.MaxSurge,
+		MaxUnavailable:          web.Rollout.MaxUnavailable,
+		MinReadySeconds:         web.Rollout.MinReadySeconds,
+		ProgressDeadlineSeconds: web.Rollout.ProgressDeadline.Seconds(),
+		DrainDelaySeconds:       web.Rollout.DrainDelay.Seconds(),
+	}
+	v.GracePeriodSeconds = v.DrainDelaySeconds + web.Rollout.DrainTimeout.Seconds() + margin
+	if web.Varnish != nil {
+		v.PortName = "apache"
+	}
+	return v
+}
+
+func newVarnishView(varnish *site.Varnish) (*varnishView, error) {
+	if varnish == nil {
+		return nil, nil
+	}
+	memory, err := resource.ParseQuantity(varnish.Memory)
+	if err != nil {
+		return nil, fmt.Errorf("web.varnish.memory %q: %w", varnish.Memory, err)
+	}
+	vcl, err := templates.Static("kubernetes/varnish.vcl")
+	if err != nil {
+		return nil, err
+	}
+	// Each object costs about a kilobyte besides its content; threads, the
+	// compiler of the VCL and answers that are not cached come on top.
+	const overhead = 128 << 20
+	limit := memory.Value() + memory.Value()/4 + overhead
+	return &varnishView{
+		Image:   varnish.Image,
+		Storage: fmt.Sprintf("malloc,%d", memory.Value()),
+		Limit:   quantity(limit),
+		VCL:     string(vcl),
+	}, nil
+}
+
+func newMySQLView(database *site.Database) (*mysqlView, error) {
+	if database == nil || database.MariaDB == nil {
+		return nil, nil
+	}
+	mariadb := database.MariaDB
+	memory, err := resource.ParseQuantity(mariadb.Memory)
+	if err != nil {
+		return nil, fmt.Errorf("database.mariadb.memory %q: %w", mariadb.Memory, err)
+	}
+	return &mysqlView{
+		Image:      mariadb.Image,
+		Memory:     mariadb.Memory,
+		Storage:    mariadb.Storage,
+		BufferPool: fmt.Sprintf("--innodb-buffer-pool-size=%d", memory.Value()/2),
+	}, nil
+}
+
+func newMemcacheView(cache *site.Cache) (*memcacheView, error) {
+	if cache == nil || cache.Memcached == nil {
+		return nil, nil
+	}
+	memcached := cache.Memcached
+	memory, err := resource.ParseQuantity(memcached.Memory)
+	if err != nil {
+		return nil, fmt.Errorf("cache.memcached.memory %q: %w", memcached.Memory, err)
+	}
+	// Connections and the hash table are not part of the item memory.
+	const overhead = 64 << 20
+	var servers strings.Builder
+	for i := range memcached.Replicas {
+		fmt.Fprintf(&servers, "memcache-%d.memcache:11211\n", i)
+	}
+	return &memcacheView{
+		Image:     memcached.Image,
+		Replicas:  memcached.Replicas,
+		Megabytes: fmt.Sprint(max(1, memory.Value()>>20)),
+		Limit:     quantity(memory.Value() + overhead),
+		Servers:   servers.String(),
+	}, nil
+}
+
+func newIngressView(ingress *site.Ingress) *ingressView {
+	if ingress == nil {
+		return nil
+	}
+	v := &ingressView{Class: ingress.Class, Hosts: ingress.Hosts}
+	if ingress.TLS != nil {
+		v.Issuer = ingress.TLS.Issuer
+	}
+	return v
+}
+
+func newMigrateView(migrate *site.Migrate, tag string) *migrateView {
+	if migrate == nil || len(migrate.Steps) == 0 {
+		return nil
+	}
+	var steps []stepView
+	for _, step := range migrate.Steps {
+		steps = append(steps, stepView{Name: step.Name, Command: verbatim(step.Command)})
+	}
+	last := len(steps) - 1
+	return &migrateView{
+		Name:           jobName(tag, 1),
+		TimeoutSeconds: migrate.Timeout.Seconds(),
+		Several:        last > 0,
+		First:          steps[:last],
+		Last:           steps[last],
+	}
+}
+
+func newCronView(v view, cron site.Cron) cronView {
+	return cronView{v, cronJobView{
+		Name:           cron.Name,
+		Schedule:       cron.ResolvedSchedule(v.Namespace),
+		TimeZone:       cron.TimeZone,
+		Command:        verbatim(cron.Command),
+		TimeoutSeconds: cron.Timeout.Seconds(),
+	}}
+}
+
+// verbatim keeps Kubernetes from expanding $(NAME) in a command: $$ stands
+// for one $ there (the container's field command in the API reference).
+func verbatim(command []string) []string {
+	out := make([]string, len(command))
+	for i, argument := range command {
+		out[i] = strings.ReplaceAll(argument, "$", "$$")
+	}
+	return out
+}
+
+// jobName names one attempt at the migration of a tag. A Job's name is a
+// label of its pods, of at most 63 characters, and so must leave room for
+// the number.
+func jobName(tag string, attempt int) string {
+	const longest = 48
+	if len(tag) > longest {
+		tag = strings.TrimRight(tag[:longest], "-")
+	}
+	return fmt.Sprintf("migrate-%s-%d", tag, attempt)
+}
+
+// configuration is what running containers have read from ConfigMaps and do
+// not read again: when it changes, the pods have to be replaced.
+func configuration(v view) []string {
+	values := []string{v.Address, v.URL, v.Environment}
+	if v.Memcache != nil {
+		values = append(values, v.Memcache.Servers)
+	}
+	if v.Varnish != nil {
+		values = append(values, v.Varnish.VCL)
+	}
+	return values
+}
+
+// checksum identifies a value by its JSON.
+func checksum(value any) (string, error) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// quantity writes a number of bytes as a Kubernetes quantity.
+func quantity(n int64) string { return resource.NewQuantity(n, resource.BinarySI).String() }
