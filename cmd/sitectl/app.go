@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// run runs one command line and returns its exit status.
+func run(arguments []string, stdout, stderr io.Writer) int {
+	ctx, stop := untilInterrupted(context.Background(), stderr)
+	defer stop()
+	err := newApp(stdout, stderr).RunContext(ctx, arguments)
+	report(ctx, stderr, err)
+	return int(exitStatus(ctx, err))
+}
+
+func newApp(stdout, stderr io.Writer) *cli.App {
+	return &cli.App{
+		Name:                  "sitectl",
+		Usage:                 "ship PHP sites: the commit you are on becomes the running site",
+		Version:               version(),
+		Description:           "Run it in the repository of a site, where site.yaml is. Every command explains itself: sitectl COMMAND --help.",
+		Flags:                 globalFlags(),
+		CustomAppHelpTemplate: cli.AppHelpTemplate + exitStatusHelp(allStatuses),
+		Commands: []*cli.Command{
+			shipCommand(),
+			buildCommand(),
+			deployCommand(),
+			planCommand(),
+			renderCommand(),
+			statusCommand(),
+			configCommand(),
+			versionCommand(),
+		},
+		Action:          unknownCommand,
+		OnUsageError:    wrongUsage,
+		HideHelpCommand: true,
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		// An error is reported once, by run.
+		ExitErrHandler: func(*cli.Context, error) {},
+	}
+}
+
+// page is what a command says about itself.
+type page struct {
+	name        string
+	usage       string // one line
+	description string
+	examples    string   // lines of the form "sitectl … # what it is for"
+	flags       []string // names of the global flags it listens to
+	statuses    []status // those it can end with
+}
+
+// command makes a command that takes flags and no arguments.
+func (p page) command(action func(context.Context, options) error) *cli.Command {
+	return &cli.Command{
+		Name:               p.name,
+		Usage:              p.usage,
+		Description:        p.description,
+		Flags:              commandFlags(p.flags),
+		CustomHelpTemplate: cli.CommandHelpTemplate + "\nEXAMPLES:\n" + indent(p.examples) + exitStatusHelp(p.statuses),
+		HideHelpCommand:    true,
+		OnUsageError:       wrongUsage,
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return &usageError{
+					message: fmt.Sprintf("%s takes no arguments, but got %q", p.name, c.Args().First()),
+					hint:    "see sitectl " + p.name + " --help",
+				}
+			}
+			o, err := readOptions(c)
+			if err != nil {
+				return err
+			}
+			return action(c.Context, o)
+		},
+	}
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ message, hint string }
+
+func (e *usageError) Error() string { return e.message }
+
+// Hint says what to do about it.
+func (e *usageError) Hint() string { return e.hint }
+
+// wrongUsage turns what the flag parser says into a usageError.
+func wrongUsage(c *cli.Context, err error, _ bool) error {
+	message := err.Error()
+	hint := "see " + c.Command.HelpName + " --help"
+	if name, found := strings.CutPrefix(message, "flag provided but not defined: "); found {
+		message = fmt.Sprintf("unknown flag %s", name)
+		if near := cli.SuggestFlag(c.Command.Flags, strings.TrimLeft(name, "-"), false); near != "" {
+			hint = "did you mean " + near + "? " + hint
+		}
+	}
+	return &usageError{message: message, hint: hint}
+}
+
+// unknownCommand runs if no command was named, or one that does not exist.
+func unknownCommand(c *cli.Context) error {
+	if !c.Args().Present() {
+		return cli.ShowAppHelp(c)
+	}
+	name := c.Args().First()
+	return &usageError{
+		message: fmt.Sprintf("unknown command %q", name),
+		hint:    strings.TrimSpace(cli.SuggestCommand(c.App.Commands, name)) + " See sitectl --help",
+	}
+}
+
+func indent(text string) string {
+	var out strings.Builder
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		out.WriteString("   " + strings.TrimSpace(line) + "\n")
+	}
+	return out.String()
+}

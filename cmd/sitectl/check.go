@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"sync"
+	"time"
+
+	"github.com/sitectl/sitectl/builder"
+	"github.com/sitectl/sitectl/ci"
+	"github.com/sitectl/sitectl/deployer"
+)
+
+// lookTimeout is how long it may take to find out that there is nothing to
+// do. The full check comes after it, and whoever waits for a builder that
+// does not answer waits for both.
+const lookTimeout = 2 * time.Second
+
+// checkShip checks all that a ship needs, unless the commit is running
+// already: that takes two requests to find out, and then nothing else matters.
+func (s *shipment) checkShip(ctx context.Context) error {
+	return s.check(ctx, s.preflightBuilder, s.preflightCluster)
+}
+
+// checkDeploy is checkShip without a builder: the image must be there.
+func (s *shipment) checkDeploy(ctx context.Context) error {
+	return s.check(ctx, s.requireImage, s.preflightCluster)
+}
+
+func (s *shipment) check(ctx context.Context, preflights ...func(context.Context) error) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	looking, cancel := context.WithTimeout(ctx, lookTimeout)
+	lookErr := s.look(looking)
+	cancel()
+	if s.running {
+		s.log.Line(fmt.Sprintf("%s is already running, since %s", s.image.Tag, moment(&s.release.At)))
+		return nil
+	}
+	if err := together(ctx, preflights...); err != nil || lookErr == nil {
+		return err
+	}
+	return s.look(ctx) // the first look was cut short
+}
+
+// checkBuild checks what a build needs, unless the image is there already.
+func (s *shipment) checkBuild(ctx context.Context) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	if err := s.find(ctx); err == nil && s.image.Digest != "" && !s.rebuild {
+		return nil
+	}
+	return s.preflightBuilder(ctx)
+}
+
+// open reads what is shipped. It opens no connection.
+func (s *shipment) open(ctx context.Context) (err error) {
+	if s.source, err = readSource(ctx, s.options); err != nil {
+		return err
+	}
+	s.image = s.source.unbuilt()
+	s.log.Line(describe(s.source))
+	s.builder, err = newBuilder(s.options)
+	return err
+}
+
+// describe is the line that says what is shipped where.
+func describe(src source) string {
+	where := src.site.Address
+	if src.site.Environment != "" {
+		where += " (" + src.site.Environment + ")"
+	}
+	return fmt.Sprintf("%s: commit %s %q", where, src.commit.Tag, src.commit.Subject)
+}
+
+// find asks the registry for the image of the commit.
+func (s *shipment) find(ctx context.Context) error {
+	image, found, err := s.builder.Find(ctx, s.source.site, s.source.commit)
+	if found {
+		s.image = image
+	}
+	return err
+}
+
+// look finds out whether the commit is running already.
+func (s *shipment) look(ctx context.Context) error {
+	if err := s.find(ctx); err != nil || s.image.Digest == "" || s.rebuild {
+		return err
+	}
+	if err := s.connect(); err != nil {
+		return err
+	}
+	release, running, err := s.deployer.Current(ctx, s.image)
+	if running {
+		s.running, s.release = true, release
+	}
+	return err
+}
+
+// connect reads the kubeconfig. It makes no request.
+func (s *shipment) connect() error {
+	if s.deployer != nil {
+		return nil
+	}
+	login, err := s.builder.PullConfig(s.source.site)
+	if err != nil {
+		return err
+	}
+	s.deployer, err = deployer.Connect(s.source.site, deployer.Options{
+		Kubeconfig: s.kubeconfig,
+		PullConfig: login,
+		By:         shippedBy(),
+		Log:        s.log.Quote(),
+		Progress:   s.log.Line,
+	})
+	return err
+}
+
+func (s *shipment) preflightBuilder(ctx context.Context) error {
+	return s.builder.Preflight(ctx, s.source.site)
+}
+
+func (s *shipment) preflightCluster(ctx context.Context) error {
+	if err := s.connect(); err != nil {
+		return err
+	}
+	return s.deployer.Preflight(ctx, s.image)
+}
+
+// requireImage makes sure that the image of the commit is in the registry.
+func (s *shipment) requireImage(ctx context.Context) error {
+	if err := s.find(ctx); err != nil || s.image.Digest != "" {
+		return err
+	}
+	return &missingImageError{s.image.Repository + ":" + s.image.Tag}
+}
+
+// missingImageError says that there is nothing to deploy.
+type missingImageError struct{ image string }
+
+func (e *missingImageError) Error() string { return e.image + " is not in the registry" }
+
+// Hint says what to do about it.
+func (e *missingImageError) Hint() string { return "build it: sitectl build" }
+
+// together runs checks at the same time and returns all their errors.
+func together(ctx context.Context, checks ...func(context.Context) error) error {
+	errs := make([]error, len(checks))
+	var group sync.WaitGroup
+	for i, check := range checks {
+		group.Go(func() { errs[i] = check(ctx) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+func newBuilder(o options) (*builder.Builder, error) {
+	return builder.New(builder.Options{
+		Address:    o.builder,
+		RegistryCA: o.registryCA,
+		Progress:   o.progress,
+		Stderr:     o.stderr,
+	})
+}
+
+// shippedBy says who ships: the address of the pipeline job, else the person
+// and the machine.
+func shippedBy() string {
+	if job := ci.Job(os.Getenv); job != "" {
+		return job
+	}
+	person, host := "unknown", "unknown"
+	if u, err := user.Current(); err == nil {
+		person = u.Username
+	}
+	if name, err := os.Hostname(); err == nil {
+		host = name
+	}
+	return person + "@" + host
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// options are the flags of a command line, and where it writes to.
+type options struct {
+	file        string // the site file
+	environment string // an environment of the site file; empty for its default
+	builder     string // address of buildkitd; empty for its own default
+	kubeconfig  string // empty for KUBECONFIG and ~/.kube/config, as kubectl has it
+	context     string // kubeconfig context; empty for the site file's, then the current one
+	registryCA  string // PEM file; empty for the system's own
+	progress    string // auto, plain, tty or quiet
+	output      string // text or json
+	allowDirty  bool
+	rebuild     bool
+
+	stdout io.Writer
+	stderr io.Writer
+}
+
+var (
+	progresses = []string{"auto", "plain", "tty", "quiet"}
+	outputs    = []string{"text", "json"}
+)
+
+// globalFlags are understood before the name of a command.
+func globalFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Value: "site.yaml", Usage: "`PATH` of the site file"},
+		&cli.StringFlag{Name: "environment", Aliases: []string{"e"}, EnvVars: []string{"SITECTL_ENVIRONMENT"}, Usage: "`NAME` of an environment of the site file"},
+		&cli.StringFlag{Name: "builder", EnvVars: []string{"BUILDKIT_HOST"}, Usage: "`ADDRESS` of buildkitd: unix:///path or tcp://host:port"},
+		&cli.StringFlag{Name: "kubeconfig", Usage: "kubeconfig `FILE` (default: $KUBECONFIG, then ~/.kube/config)"},
+		&cli.StringFlag{Name: "context", Usage: "kubeconfig context `NAME`, instead of the site file's"},
+		&cli.StringFlag{Name: "registry-ca", EnvVars: []string{"SITECTL_REGISTRY_CA"}, Usage: "PEM `FILE` with the certificate authority of the registry"},
+		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "`STYLE` in which the work is shown: " + strings.Join(progresses, ", ")},
+		&cli.StringFlag{Name: "output", Value: "text", Usage: "`FORMAT` of standard output: " + strings.Join(outputs, ", ")},
+		&cli.BoolFlag{Name: "allow-dirty", DisableDefaultText: true, Usage: "take the working tree if it differs from the commit, and mark the tag"},
+		&cli.BoolFlag{Name: "rebuild", DisableDefaultText: true, Usage: "build even if the registry has the image of this commit"},
+	}
+}
+
+// commandFlags are the global flags with the given names, understood after
+// the name of a command. They have no environment variables: the global flag
+// of the same name reads those, and an explicit flag before the command must
+// win over a variable.
+func commandFlags(names []string) []cli.Flag {
+	var flags []cli.Flag
+	for _, flag := range globalFlags() {
+		if !slices.Contains(names, flag.Names()[0]) {
+			continue
+		}
+		if text, ok := flag.(*cli.StringFlag); ok && len(text.EnvVars) > 0 {
+			text.Usage += " [$" + text.EnvVars[0] + "]"
+			text.EnvVars = nil
+		}
+		flags = append(flags, flag)
+	}
+	return flags
+}
+
+// readOptions reads and checks the flags, wherever they stand.
+func readOptions(c *cli.Context) (options, error) {
+	o := options{
+		file:        setting(c, "file").String("file"),
+		environment: setting(c, "environment").String("environment"),
+		builder:     setting(c, "builder").String("builder"),
+		kubeconfig:  setting(c, "kubeconfig").String("kubeconfig"),
+		context:     setting(c, "context").String("context"),
+		registryCA:  setting(c, "registry-ca").String("registry-ca"),
+		progress:    setting(c, "progress").String("progress"),
+		output:      setting(c, "output").String("output"),
+		allowDirty:  setting(c, "allow-dirty").Bool("allow-dirty"),
+		rebuild:     setting(c, "rebuild").Bool("rebuild"),
+		stdout:      c.App.Writer,
+		stderr:      c.App.ErrWriter,
+	}
+	if err := oneOf("progress", o.progress, progresses); err != nil {
+		return options{}, err
+	}
+	return o, oneOf("output", o.output, outputs)
+}
+
+// setting returns the innermost context in which the flag is set: what stands
+// after the command wins over what stands before it. (The library's own
+// lookup takes the innermost flag of that name even if it is not set.)
+func setting(c *cli.Context, flag string) *cli.Context {
+	lineage := slices.DeleteFunc(c.Lineage(), func(c *cli.Context) bool { return c.Command == nil })
+	for _, c := range lineage {
+		if slices.Contains(c.LocalFlagNames(), flag) {
+			return c
+		}
+	}
+	return lineage[len(lineage)-1]
+}
+
+func oneOf(flag, value string, allowed []string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return &usageError{
+		message: fmt.Sprintf("--%s cannot be %q", flag, value),
+		hint:    "it is one of " + strings.Join(allowed, ", "),
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/sitectl/sitectl/ci"
+	"github.com/sitectl/sitectl/deployer"
+	"github.com/sitectl/sitectl/site"
+)
+
+// problem is one thing that went wrong, as a person reads it.
+type problem struct {
+	Message string `json:"message"`        // what happened, and why
+	Hint    string `json:"hint,omitempty"` // what to do next
+}
+
+// problems takes apart an error that stands for several.
+func problems(err error) []problem {
+	var step *stepError
+	if errors.As(err, &step) {
+		err = step.err
+	}
+	var all []problem
+	for _, part := range parts(err) {
+		for _, p := range problems(part) {
+			if !slices.Contains(all, p) { // two checks may fail for one reason
+				all = append(all, p)
+			}
+		}
+	}
+	if len(all) > 0 {
+		return all
+	}
+	var file site.Problems
+	var cluster *deployer.PreflightError
+	switch {
+	case errors.As(err, &file):
+		for _, p := range file {
+			all = append(all, problem{Message: p.String()})
+		}
+	case errors.As(err, &cluster):
+		for _, f := range cluster.Findings {
+			all = append(all, problem{Message: f.About + ": " + f.Message, Hint: f.Hint})
+		}
+	default:
+		all = append(all, problem{Message: err.Error(), Hint: hint(err)})
+	}
+	return all
+}
+
+// parts are the errors that errors.Join has put together. An error that only
+// mentions several, as fmt.Errorf makes it, stays whole.
+func parts(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || errors.Join(joined.Unwrap()...).Error() != err.Error() {
+		return nil
+	}
+	return joined.Unwrap()
+}
+
+// hint is what the innermost error that has a hint says.
+func hint(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
+	}
+	return ""
+}
+
+// report tells a person on standard error how the command ended, if not well.
+func report(ctx context.Context, stderr io.Writer, err error) {
+	if err == nil {
+		return
+	}
+	var interrupted *interruption
+	if errors.As(context.Cause(ctx), &interrupted) {
+		reportInterruption(stderr, interrupted, err)
+		return
+	}
+	for _, p := range problems(err) {
+		message := strings.Split(strings.TrimSpace(p.Message), "\n")
+		say(stderr, "sitectl: %s", message[0])
+		for _, line := range message[1:] {
+			say(stderr, "  %s", line)
+		}
+		if p.Hint != "" {
+			say(stderr, "  hint: %s", p.Hint)
+		}
+	}
+	var step *stepError
+	if errors.As(err, &step) && step.step.failed != "" {
+		say(stderr, "%s", step.step.failed)
+	}
+}
+
+// reportInterruption says in which state the site was left.
+func reportInterruption(stderr io.Writer, interrupted *interruption, err error) {
+	var step *stepError
+	if !errors.As(err, &step) {
+		say(stderr, "sitectl: %s", interrupted)
+		return
+	}
+	say(stderr, "sitectl: %s in step %s", interrupted, step.step.name)
+	say(stderr, "  %s", step.step.stopped)
+	say(stderr, "  The next ship of this commit finishes it; the next ship of another one starts anew.")
+}
+
+// say writes one line; words of others in it cannot steer the terminal.
+func say(w io.Writer, format string, arguments ...any) {
+	_, _ = fmt.Fprintln(w, ci.Printable(fmt.Sprintf(format, arguments...)))
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v2"
+)
+
+func shipCommand() *cli.Command {
+	return page{
+		name:  "ship",
+		usage: "build, push, migrate, roll, verify, record: make this commit the running site",
+		description: "Takes the commit you are on and makes it the running site. What is done already is not done again: " +
+			"a commit that is running costs two requests, an image that is in the registry is not built.\n\n" +
+			"Nothing is touched before everything is checked. If a step fails, the site goes on serving what it served before.",
+		examples: `
+			sitectl ship
+			sitectl ship -e staging
+			sitectl ship --output json | jq -r .image.reference
+			sitectl ship --allow-dirty       # the working tree as it is, with a tag that says so
+		`,
+		flags: []string{
+			"file", "environment", "builder", "kubeconfig", "context",
+			"registry-ca", "progress", "output", "allow-dirty", "rebuild",
+		},
+		statuses: allStatuses,
+	}.command(runShip)
+}
+
+func runShip(ctx context.Context, o options) error {
+	s := newShipment(o, "shipped")
+	err := s.do(ctx, s.checkStep(s.checkShip))
+	if err == nil && !s.running {
+		err = s.do(ctx, append([]step{s.buildStep()}, s.deploySteps()...)...)
+	}
+	return s.finish(ctx, err)
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/sitectl/sitectl/builder"
+	"github.com/sitectl/sitectl/ci"
+	"github.com/sitectl/sitectl/deployer"
+	"github.com/sitectl/sitectl/site"
+)
+
+// shipment is one run of ship, build or deploy: what is known of it so far,
+// in the order in which it becomes known.
+type shipment struct {
+	options
+	outcome string // of a run that succeeds, as in result
+	log     *ci.Log
+	steps   []stepReport
+
+	source   source
+	builder  *builder.Builder
+	deployer *deployer.Deployer
+
+	image   site.Image        // without a digest while the registry does not have it
+	report  *builder.Report   // nil unless something was built
+	release *deployer.Release // nil until it is recorded
+	running bool              // the commit was running already
+}
+
+func newShipment(o options, outcome string) *shipment {
+	return &shipment{options: o, outcome: outcome, log: newLog(o)}
+}
+
+// newLog is the log on standard error.
+func newLog(o options) *ci.Log {
+	file, ok := o.stderr.(*os.File)
+	terminal := ok && term.IsTerminal(int(file.Fd()))
+	out := o.stderr
+	if o.progress == "quiet" {
+		out = io.Discard
+	}
+	return &ci.Log{
+		Platform: ci.Detect(os.Getenv, terminal),
+		Out:      out,
+		Now:      time.Now,
+		Color:    os.Getenv("NO_COLOR") == "", // https://no-color.org
+	}
+}
+
+// do runs more steps.
+func (s *shipment) do(ctx context.Context, steps ...step) error {
+	reports, err := runSteps(ctx, s.log, steps)
+	s.steps = append(s.steps, reports...)
+	return err
+}
+
+func (s *shipment) checkStep(run func(context.Context) error) step {
+	const untouched = "Nothing was touched."
+	return step{name: "check", run: run, stopped: untouched, failed: untouched}
+}
+
+func (s *shipment) buildStep() step {
+	return step{
+		name:    "build",
+		skip:    s.skipBuild,
+		run:     s.build,
+		stopped: "Nothing was deployed. What was built is in the builder's cache.",
+		failed:  "Nothing was deployed.",
+	}
+}
+
+func (s *shipment) skipBuild(context.Context) (string, error) {
+	if s.image.Digest == "" || s.rebuild {
+		return "", nil
+	}
+	return s.image.Repository + ":" + s.image.Tag + " is already in the registry", nil
+}
+
+func (s *shipment) build(ctx context.Context) error {
+	image, report, err := s.builder.Build(ctx, s.source.site, s.source.repository, s.source.commit)
+	if err != nil {
+		return err
+	}
+	s.image, s.report = image, &report
+	return nil
+}
+
+// deploySteps turn s.image into the running release.
+func (s *shipment) deploySteps() []step {
+	m := s.source.site.Migrate
+	after := m != nil && m.Order == site.MigrateAfter
+	serving := "what it served before."
+	if after {
+		serving = "the new release."
+	}
+	migrate := step{
+		name: "migrate",
+		skip: s.skipMigrate,
+		run:  func(ctx context.Context) error { return s.deployer.Migrate(ctx, s.image) },
+		stopped: "The migration Job may still be running; it is not killed, because half a migration is worse than a whole one. " +
+			"The site serves " + serving,
+	}
+	roll := step{
+		name:    "roll",
+		run:     func(ctx context.Context) error { return s.deployer.Roll(ctx, s.image) },
+		stopped: "The rollout goes on in the cluster if it had begun; the site serves.",
+	}
+	steps := []step{{
+		name:    "prepare",
+		run:     s.prepare,
+		stopped: "Some of namespace, credentials, configuration, volumes, database and cache may be laid out. The site serves what it served before.",
+	}, migrate, roll}
+	if after {
+		steps[1], steps[2] = roll, migrate
+	}
+	return append(steps, step{
+		name:    "cron",
+		run:     func(ctx context.Context) error { return s.deployer.Cron(ctx, s.image) },
+		stopped: "The new release serves; some CronJobs may still run the old image.",
+	}, step{
+		name:    "verify",
+		run:     func(ctx context.Context) error { return s.deployer.Verify(ctx, s.image) },
+		stopped: "The new release serves, but was not verified.",
+	}, step{
+		name:    "record",
+		run:     s.record,
+		stopped: "The new release serves and is verified, but may not be recorded.",
+	})
+}
+
+func (s *shipment) prepare(ctx context.Context) error {
+	if err := s.deployer.Apply(ctx, s.image); err != nil {
+		return err
+	}
+	return s.deployer.Data(ctx)
+}
+
+func (s *shipment) skipMigrate(context.Context) (string, error) {
+	if m := s.source.site.Migrate; m == nil || len(m.Steps) == 0 {
+		return "the site has no migration", nil
+	}
+	return "", nil
+}
+
+func (s *shipment) record(ctx context.Context) error {
+	release, err := s.deployer.Record(ctx, s.image)
+	if err != nil {
+		return err
+	}
+	s.release = &release
+	return nil
+}
