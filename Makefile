@@ -1,0 +1,109 @@
+# Needs Go, git and gcc, and root for everything that uses the lab; the lab
+# installs the rest. The README says how to get there from a bare Debian.
+
+SITE    ?= guestbook
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.SILENT:
+
+.PHONY: build test unit lab-test demo demo-down lab-up lab-down lint bench clean bin/sitectl bin/lab
+
+build: bin/sitectl bin/lab
+
+# The go command knows what is up to date; make does not.
+bin/sitectl:
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.linkedVersion=$(VERSION)' -o $@ ./cmd/sitectl
+
+bin/lab:
+	CGO_ENABLED=0 go build -C lab -trimpath -ldflags '-s -w' -o ../$@ .
+
+# All tests. The lab is killed and started again several times by its own ones,
+# with everything in it, and is left running afterwards for the next time;
+# `make lab-down` removes it.
+test: unit lab-test
+
+unit:
+	echo '==> unit and script tests: site, builder, deployer, templates, ci and the commands'
+	go test ./...
+	echo '==> unit tests: the lab'
+	go test -C lab ./...
+
+# platform sets the variables that the demo and the lab tests take. Who has
+# set them has a cluster, a registry and a builder of their own, and the lab is
+# not started, unless they are those of `lab env`.
+define platform
+	lab=no
+	if [[ -n "$${KUBECONFIG:-}" && -n "$${BUILDKIT_HOST:-}" && -n "$${SITECTL_REGISTRY:-}" &&
+		"$$KUBECONFIG" != /var/lib/sitectl-lab/* ]]; then
+		echo "==> the platform of the environment: $$KUBECONFIG, $$BUILDKIT_HOST, $$SITECTL_REGISTRY"
+	else
+		lab=yes
+		echo '==> the lab: its first start builds it, which can take a quarter of an hour'
+		bin/lab up
+		eval "$$(bin/lab env)"
+	fi
+endef
+
+# With -v and -p 1 the go command prints each test as it runs.
+lab-test: build
+	$(platform)
+	if [[ "$$lab" = yes ]]; then
+		echo '==> lab tests: the lab and what kills it'
+		go test -C lab -tags labcrash -count 1 -v -timeout 20m ./platform
+		echo '==> lab tests: what sites need of it'
+		go test -C lab -tags lab -count 1 -v -timeout 20m .
+	fi
+	echo '==> lab tests: sites shipped to it'
+	go test -tags lab -count 1 -p 1 -v -timeout 50m \
+		$$(grep -rl --include='*_test.go' --exclude-dir=lab '^//go:build lab' . | xargs -n 1 dirname | sort -u)
+
+# SITE=guestbook or SITE=wordpress.
+demo: build
+	$(platform)
+	go run -C lab ./demo -site '$(SITE)' -sitectl '$(CURDIR)/bin/sitectl'
+
+# On a platform of one's own only the demo's namespaces go.
+demo-down: bin/lab
+	if [[ -n "$${KUBECONFIG:-}" && "$$KUBECONFIG" != /var/lib/sitectl-lab/* ]]; then
+		go run -C lab ./demo -down
+	else
+		bin/lab down
+	fi
+
+lab-up: bin/lab
+	bin/lab up
+
+lab-down: bin/lab
+	bin/lab down
+
+lint: bin/staticcheck bin/gofumpt
+	for module in . lab; do
+		echo "==> lint: module $$module"
+		pushd "$$module" >/dev/null
+		unformatted="$$(gofmt -l . && '$(CURDIR)/bin/gofumpt' -l .)"
+		if [[ -n "$$unformatted" ]]; then
+			echo "not formatted; run gofumpt -w on:"
+			echo "$$unformatted"
+			exit 1
+		fi
+		go vet -tags lab,labcrash ./...
+		'$(CURDIR)/bin/staticcheck' -tags lab,labcrash ./...
+		go mod tidy -diff
+		popd >/dev/null
+	done
+
+# The linters are tools of the module: go.mod pins them.
+bin/staticcheck: go.mod
+	go build -o $@ honnef.co/go/tools/cmd/staticcheck
+
+bin/gofumpt: go.mod
+	go build -o $@ mvdan.cc/gofumpt
+
+bench:
+	echo 'There is no benchmark yet. The lab tests measure nothing: a timing is never asserted.'
+
+clean:
+	rm -rf bin
