@@ -1,6 +1,7 @@
 package site
 
 import (
+	"path"
 	"slices"
 	"strings"
 )
@@ -14,6 +15,10 @@ func (r *resolution) derive(extensions []string) {
 	if r.places["namespace"] == nil {
 		r.site.Namespace = defaultNamespace(r.site.Address, r.site.Environment)
 		r.noteDefault("namespace")
+	}
+	if r.places["build.runtime"] == nil {
+		r.site.Build.Runtime = defaultRuntime(r.site.Image)
+		r.noteDefault("build.runtime")
 	}
 	if r.site.Ingress != nil && r.places["ingress.hosts"] == nil {
 		r.site.Ingress.Hosts = []string{defaultHost(r.site.Address, r.site.Environment)}
@@ -57,6 +62,17 @@ func defaultNamespace(address, environment string) string {
 		return name
 	}
 	return name + "-" + environment
+}
+
+// defaultRuntime is "runtime" next to the site's repository, where the other
+// sites of the agency find it, too. A repository right below its registry has
+// no such place.
+func defaultRuntime(image string) string {
+	parent := path.Dir(image)
+	if !strings.Contains(parent, "/") {
+		return image + "/runtime"
+	}
+	return parent + "/runtime"
 }
 
 // defaultHost is the address, below the environment's own name unless that is

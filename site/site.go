@@ -45,10 +45,19 @@ type Site struct {
 // Build says how the code becomes an image. It cannot differ between
 // environments: one commit is one image.
 type Build struct {
-	Base       string   `yaml:"base" json:"base"`                                 // Debian slim image the runtime is built on; default "debian:trixie-slim"
-	Docroot    string   `yaml:"docroot" json:"docroot"`                           // folder served by Apache, relative to the repository; default "."
-	PHP        BuildPHP `yaml:"php" json:"php"`                                   // extensions and ini values
-	Dockerfile string   `yaml:"dockerfile,omitempty" json:"dockerfile,omitempty"` // the site's own Dockerfile instead of the generated one, relative to the repository
+	Base     string `yaml:"base" json:"base"`         // Debian slim image the runtime is built on; default "debian:trixie-slim"
+	Platform string `yaml:"platform" json:"platform"` // as os/architecture; default "linux/amd64"
+	// Runtime is the repository of the runtime images, without tag or digest.
+	// Sites that name the same one share them. Default: "runtime" next to
+	// Image, for example "registry.example.com/agency/runtime".
+	Runtime    string            `yaml:"runtime" json:"runtime"`
+	Docroot    string            `yaml:"docroot" json:"docroot"`                           // folder served by Apache, relative to the repository; default "."
+	PHP        BuildPHP          `yaml:"php" json:"php"`                                   // extensions and ini values
+	Composer   *Composer         `yaml:"composer,omitempty" json:"composer,omitempty"`     // nil to leave Composer alone
+	Frontend   *Frontend         `yaml:"frontend,omitempty" json:"frontend,omitempty"`     // nil to leave npm alone
+	Dockerfile string            `yaml:"dockerfile,omitempty" json:"dockerfile,omitempty"` // the site's own Dockerfile instead of the generated one, relative to the repository
+	Args       map[string]string `yaml:"args,omitempty" json:"args,omitempty"`             // build arguments of the site's own Dockerfile; never secrets
+	Audit      *Audit            `yaml:"audit,omitempty" json:"audit,omitempty"`
 }
 
 // BuildPHP configures PHP in the image.
@@ -58,6 +67,33 @@ type BuildPHP struct {
 	// has a database or a cache.
 	Extensions []string          `yaml:"extensions,omitempty" json:"extensions,omitempty"`
 	Ini        map[string]string `yaml:"ini,omitempty" json:"ini,omitempty"` // php.ini values
+}
+
+// Composer has Composer install what composer.lock names.
+type Composer struct {
+	// Include names files and folders that the installation needs besides
+	// composer.json and composer.lock: local patches and path repositories.
+	Include []string `yaml:"include,omitempty" json:"include,omitempty"`
+}
+
+// Frontend has npm install what package-lock.json names, and run a script.
+type Frontend struct {
+	Image  string `yaml:"image" json:"image"`                       // Node.js with npm; default "node:22-slim"
+	Dir    string `yaml:"dir" json:"dir"`                           // folder of package.json, relative to the repository; default "."
+	Script string `yaml:"script" json:"script"`                     // of package.json; default "build"
+	Output string `yaml:"output,omitempty" json:"output,omitempty"` // folder that the script fills, relative to Dir; empty for all that it adds or changes
+}
+
+// Audit is what the check of a pushed image lets pass.
+type Audit struct {
+	Allow []AuditException `yaml:"allow,omitempty" json:"allow,omitempty"`
+}
+
+// AuditException lets single files of an image break a rule.
+type AuditException struct {
+	Rule   string `yaml:"rule" json:"rule"`     // the rule as a finding names it, for example "private-key"
+	Path   string `yaml:"path" json:"path"`     // in the image, absolute; "*" matches within a folder, "**" across folders
+	Reason string `yaml:"reason" json:"reason"` // why it is right all the same
 }
 
 // Web is the Deployment that serves the site.
