@@ -25,7 +25,7 @@ import (
 func (b *Builder) Build(ctx context.Context, s site.Site, repo *site.Repository, commit site.Commit) (site.Image, Report, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	registry, err := b.repository(s)
+	registry, err := b.repository(s.Image)
 	if err != nil {
 		return site.Image{}, Report{}, err
 	}

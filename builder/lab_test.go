@@ -77,7 +77,7 @@ type inImage struct {
 // pulled reads a pushed image from the registry, file by file.
 func pulled(t *testing.T, b *Builder, s site.Site, image site.Image) map[string]inImage {
 	t.Helper()
-	repo, err := b.repository(s)
+	repo, err := b.repository(s.Image)
 	require.NoError(t, err)
 	pushed, err := remote.Image(repo.name.Digest(image.Digest), repo.options(t.Context())...)
 	require.NoError(t, err)
@@ -156,7 +156,7 @@ func assertHardened(t *testing.T, files map[string]inImage) {
 // assertConfiguration checks what a container of the image is started with.
 func assertConfiguration(t *testing.T, b *Builder, s site.Site, image site.Image) {
 	t.Helper()
-	repo, err := b.repository(s)
+	repo, err := b.repository(s.Image)
 	require.NoError(t, err)
 	pushed, err := remote.Image(repo.name.Tag(image.Tag), repo.options(t.Context())...)
 	require.NoError(t, err)

@@ -83,7 +83,7 @@ func TestStepsRememberTheEndOfMuch(t *testing.T) {
 
 func TestBuildFailure(t *testing.T) {
 	b := newBuilder(t, Options{})
-	registry, err := b.repository(phpSite())
+	registry, err := b.repository(phpSite().Image)
 	require.NoError(t, err)
 	failed := newSteps()
 	failed.record(output("[2/2] RUN make", "cc: not found\n"))

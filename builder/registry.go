@@ -18,7 +18,7 @@ import (
 	"github.com/sitectl/sitectl/site"
 )
 
-// repository is the site's repository in its registry, and our login there.
+// repository is one in a registry, and our login there.
 type repository struct {
 	name      name.Repository
 	login     types.AuthConfig
@@ -26,10 +26,12 @@ type repository struct {
 	reach     time.Duration // as Builder.reach
 }
 
-func (b *Builder) repository(s site.Site) (*repository, error) {
-	repo, err := name.NewRepository(s.Image)
+// repository opens a repository by its name: that of a site, of a runtime
+// image or of what the runtime is built on.
+func (b *Builder) repository(image string) (*repository, error) {
+	repo, err := name.NewRepository(image)
 	if err != nil {
-		return nil, fmt.Errorf("image %q: %w", s.Image, err)
+		return nil, fmt.Errorf("image %q: %w", image, err)
 	}
 	login, err := b.logins.GetAuthConfig(loginKey(repo))
 	if err != nil {
@@ -81,7 +83,7 @@ func (r *repository) options(ctx context.Context) []remote.Option {
 // Find looks for the image of a commit in the registry, with one request. It
 // reports whether there is one. Errors: *RegistryError.
 func (b *Builder) Find(ctx context.Context, s site.Site, commit site.Commit) (site.Image, bool, error) {
-	repo, err := b.repository(s)
+	repo, err := b.repository(s.Image)
 	if err != nil {
 		return site.Image{}, false, err
 	}
@@ -109,7 +111,7 @@ func (r *repository) head(ctx context.Context, tag string) (string, bool, error)
 // checkPush begins an upload and gives it up, which is what the registry
 // grants or refuses.
 func (b *Builder) checkPush(ctx context.Context, s site.Site) error {
-	repo, err := b.repository(s)
+	repo, err := b.repository(s.Image)
 	if err != nil {
 		return err
 	}
@@ -149,7 +151,7 @@ func isStatus(err error, code int) bool {
 // PullConfig returns a docker config with the login of the site's registry and
 // no other, for the cluster to pull with. Without a login it has none.
 func (b *Builder) PullConfig(s site.Site) ([]byte, error) {
-	repo, err := b.repository(s)
+	repo, err := b.repository(s.Image)
 	if err != nil {
 		return nil, err
 	}

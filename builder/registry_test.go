@@ -93,7 +93,7 @@ func (r testRegistry) builder(t *testing.T) *Builder {
 // push puts an image of some layers under a tag and returns its digest.
 func (r testRegistry) push(t *testing.T, tag string, layers int64) string {
 	t.Helper()
-	repo, err := r.builder(t).repository(r.site())
+	repo, err := r.builder(t).repository(r.site().Image)
 	require.NoError(t, err)
 	image, err := random.Image(100, layers)
 	require.NoError(t, err)
@@ -283,7 +283,7 @@ func TestPullConfigNeedsAPassword(t *testing.T) {
 func TestVerify(t *testing.T) {
 	r := newTestRegistry(t)
 	digest := r.push(t, "c0f", 1)
-	repo, err := r.builder(t).repository(r.site())
+	repo, err := r.builder(t).repository(r.site().Image)
 	require.NoError(t, err)
 	image := site.Image{Repository: r.site().Image, Tag: "c0f", Digest: digest}
 	require.NoError(t, repo.verify(t.Context(), image))

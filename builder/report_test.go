@@ -16,7 +16,7 @@ import (
 
 func TestReport(t *testing.T) {
 	r := newTestRegistry(t)
-	registry, err := r.builder(t).repository(r.site())
+	registry, err := r.builder(t).repository(r.site().Image)
 	require.NoError(t, err)
 	dir := t.TempDir()
 	var commits []site.Commit
