@@ -131,14 +131,11 @@ func export(s site.Site, commit site.Commit) client.ExportEntry {
 	}
 }
 
-// logIn lets BuildKit ask for registry logins as it needs them. Each is asked
-// for again after half a minute: tokens of CI jobs may live two minutes only.
+// logIn lets BuildKit ask for registry logins as it needs them.
 func (b *Builder) logIn() session.Attachable {
 	return authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
-		AuthConfigProvider: authprovider.LoadAuthConfig(b.logins),
-		ExpireCachedAuth: func(created time.Time, _ string) bool {
-			return time.Since(created) > 30*time.Second
-		},
+		AuthConfigProvider: b.credentials.forBuildKit,
+		TLSConfigs:         b.tokenTLS(),
 	})
 }
 

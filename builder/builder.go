@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/configfile"
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/sitectl/sitectl/site"
 )
 
@@ -22,11 +24,17 @@ const DefaultAddress = "unix:///run/buildkit/buildkitd.sock"
 
 // Options say what a Builder works with.
 type Options struct {
-	Address      string    // of BuildKit, as in BUILDKIT_HOST; default: DefaultAddress
-	DockerConfig string    // folder with the registry logins (config.json); default: DOCKER_CONFIG, then ~/.docker
-	RegistryCA   string    // PEM file of a CA to trust for the registry, besides the system's
-	Progress     string    // auto, plain, tty, rawjson or quiet; default: auto
-	Stderr       io.Writer // where progress is shown; default: nowhere
+	Address      string // of BuildKit, as in BUILDKIT_HOST; default: DefaultAddress
+	DockerConfig string // folder with the registry logins (config.json); default: DOCKER_CONFIG, then ~/.docker
+	RegistryCA   string // PEM file of a CA to trust for the registry, besides the system's
+	Login        Login  // explicit login to a registry; default: none
+	// RegistryMirrors are the base URLs of mirrors, by the host of the
+	// registry. They are asked for base images; BuildKit has mirrors of its own.
+	RegistryMirrors map[string]string
+	Getenv          func(string) string // has the logins of a CI job; default: os.Getenv
+	Log             func(line string)   // told what a person who waits may want to know; default: nobody
+	Progress        string              // auto, plain, tty, rawjson or quiet; default: auto
+	Stderr          io.Writer           // where progress is shown; default: nowhere
 }
 
 // Builder builds images with BuildKit and knows those of a registry. It is
@@ -38,8 +46,14 @@ type Builder struct {
 	// that needs no work.
 	reach time.Duration
 
-	mutex      sync.Mutex
-	transports map[string]http.RoundTripper // by registry host
+	credentials *credentials
+	mirrors     mirrors
+	backoff     backoff // between tries of what a registry did not do at once
+	meter       meter
+
+	mutex        sync.Mutex
+	transports   map[string]http.RoundTripper // by registry host
+	repositories map[name.Repository]clients
 }
 
 // New reads the registry logins and the CA. It connects to nothing.
@@ -53,21 +67,34 @@ func New(options Options) (*Builder, error) {
 	if options.Stderr == nil {
 		options.Stderr = io.Discard
 	}
+	if options.Getenv == nil {
+		options.Getenv = os.Getenv
+	}
+	if options.Log == nil {
+		options.Log = func(string) {}
+	}
 	logins, err := config.Load(options.DockerConfig)
 	if err != nil {
 		return nil, fmt.Errorf("read registry logins: %w", err)
 	}
+	credentials, err := newCredentials(options)
+	if err != nil {
+		return nil, err
+	}
+	mirrors, err := newMirrors(options.RegistryMirrors)
+	if err != nil {
+		return nil, err
+	}
 	return &Builder{
-		options:    options,
-		logins:     logins,
-		reach:      8 * time.Second,
-		transports: map[string]http.RoundTripper{},
+		options:      options,
+		logins:       logins,
+		credentials:  credentials,
+		mirrors:      mirrors,
+		backoff:      defaultBackoff,
+		reach:        8 * time.Second,
+		transports:   map[string]http.RoundTripper{},
+		repositories: map[name.Repository]clients{},
 	}, nil
-}
-
-// answerWithin bounds a question that needs no work.
-func answerWithin(ctx context.Context, reach time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, reach, fmt.Errorf("no answer within %s", reach))
 }
 
 // Preflight checks that BuildKit answers and that the registry would accept a
@@ -77,7 +104,7 @@ func (b *Builder) Preflight(ctx context.Context, s site.Site) error {
 	var unbuildable, unpushable error
 	var checks sync.WaitGroup
 	checks.Go(func() { unbuildable = b.checkBuilder(ctx) })
-	checks.Go(func() { unpushable = b.checkPush(ctx, s) })
+	checks.Go(func() { unpushable = b.checkPush(ctx, s.Image) })
 	checks.Wait()
 	return errors.Join(unbuildable, unpushable)
 }

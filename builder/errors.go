@@ -33,18 +33,35 @@ func (e *BuildError) Hint() string { return e.hint }
 // RegistryError says what a registry refused, or that it did not answer.
 type RegistryError struct {
 	Host  string // the registry, with its port
-	User  string // who asked; empty without a login
+	User  string // who asked; empty without a login, or with a token
+	Login string // where the login comes from, for example "docker config /root/.docker/config.json"; empty without one
 	Doing string // "push to registry.example.com/agency/site"
 	Err   error
 	hint  string
+	// unread tells that it is not known who asks.
+	unread bool
 }
 
 func (e *RegistryError) Error() string {
-	who := "without a login"
-	if e.User != "" {
-		who = fmt.Sprintf("as user %q", e.User)
+	return fmt.Sprintf("%s%s: %v", e.Doing, e.who(), e.Err)
+}
+
+func (e *RegistryError) who() string {
+	var who string
+	switch {
+	case e.unread:
+		return ""
+	case e.User != "":
+		who = fmt.Sprintf(" as user %q", e.User)
+	case e.Login != "":
+		who = " with a token"
+	default:
+		return " without a login"
 	}
-	return fmt.Sprintf("%s %s: %v", e.Doing, who, e.Err)
+	if e.Login != "" {
+		who += " (from " + e.Login + ")"
+	}
+	return who
 }
 
 func (e *RegistryError) Unwrap() error { return e.Err }

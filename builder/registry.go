@@ -3,15 +3,14 @@ package builder
 import (
 	"context"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/docker/cli/cli/config/types"
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -21,9 +20,19 @@ import (
 // repository is one in a registry, and our login there.
 type repository struct {
 	name      name.Repository
-	login     types.AuthConfig
+	login     login // as it was when the repository was opened
+	keychain  authenticator
 	transport http.RoundTripper
+	clients   clients
+	backoff   backoff
 	reach     time.Duration // as Builder.reach
+}
+
+// clients remember what a repository has told already: how one logs in, the
+// token it gave for that, and which blobs it has.
+type clients struct {
+	puller *remote.Puller
+	pusher *remote.Pusher
 }
 
 // repository opens a repository by its name: that of a site, of a runtime
@@ -33,50 +42,66 @@ func (b *Builder) repository(image string) (*repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image %q: %w", image, err)
 	}
-	login, err := b.logins.GetAuthConfig(loginKey(repo))
+	return b.open(repo)
+}
+
+func (b *Builder) open(repo name.Repository) (*repository, error) {
+	host := repo.RegistryStr()
+	login, err := b.credentials.of(host)
 	if err != nil {
 		return nil, &RegistryError{
-			Host: repo.RegistryStr(), Doing: "read the login of " + repo.RegistryStr(), Err: err, hint: loginHint(repo),
+			Host: host, Doing: "read the login of " + host, Err: err, hint: loginHint(repo), unread: true,
 		}
 	}
-	transport, err := b.transport(repo.RegistryStr())
+	transport, err := b.transport(host)
 	if err != nil {
 		return nil, err
 	}
-	return &repository{name: repo, login: login, transport: transport, reach: b.reach}, nil
-}
-
-// loginKey is how the docker config names a registry: by its host, except for
-// Docker Hub, which kept its first address.
-func loginKey(repo name.Repository) string {
-	if repo.RegistryStr() == name.DefaultRegistry {
-		return authn.DefaultAuthKey
+	r := &repository{
+		name: repo, login: login, keychain: authenticator{b.credentials, host},
+		transport: transport, backoff: b.backoff, reach: b.reach,
 	}
-	return repo.RegistryStr()
+	r.clients, err = b.clients(r)
+	return r, err
 }
 
-func loginHint(repo name.Repository) string { return "log in with: docker login " + repo.RegistryStr() }
-
-// Resolve implements authn.Keychain.
-func (r *repository) Resolve(authn.Resource) (authn.Authenticator, error) {
-	if r.login == (types.AuthConfig{ServerAddress: r.login.ServerAddress}) {
-		return authn.Anonymous, nil
+// clients returns those of a repository, which are kept.
+func (b *Builder) clients(r *repository) (clients, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if known, ok := b.repositories[r.name]; ok {
+		return known, nil
 	}
-	return authn.FromConfig(authn.AuthConfig{
-		Username:      r.login.Username,
-		Password:      r.login.Password,
-		Auth:          r.login.Auth,
-		IdentityToken: r.login.IdentityToken,
-		RegistryToken: r.login.RegistryToken,
-	}), nil
-}
-
-func (r *repository) options(ctx context.Context) []remote.Option {
-	return []remote.Option{
-		remote.WithContext(ctx),
-		remote.WithAuthFromKeychain(r),
+	options := append([]remote.Option{
+		remote.WithAuthFromKeychain(r.keychain),
 		remote.WithTransport(r.transport),
 		remote.WithUserAgent("sitectl"),
+		remote.WithJobs(pushes),
+	}, r.backoff.options()...)
+	puller, err := remote.NewPuller(options...)
+	if err != nil {
+		return clients{}, err
+	}
+	pusher, err := remote.NewPusher(options...)
+	if err != nil {
+		return clients{}, err
+	}
+	b.repositories[r.name] = clients{puller, pusher}
+	return b.repositories[r.name], nil
+}
+
+// pushes is how many blobs go over the wire at once, in either direction.
+const pushes = 8
+
+func loginHint(repo name.Repository) string {
+	return "log in with: docker login " + repo.RegistryStr() + ", or name a login with --registry-user"
+}
+
+// options are those of a call of go-containerregistry that ends with ctx. It
+// tries again what may pass.
+func (r *repository) options(ctx context.Context) []remote.Option {
+	return []remote.Option{
+		remote.WithContext(ctx), remote.Reuse(r.clients.puller), remote.Reuse(r.clients.pusher),
 	}
 }
 
@@ -96,32 +121,20 @@ func (b *Builder) Find(ctx context.Context, s site.Site, commit site.Commit) (si
 
 // head returns the digest that a tag points to, and whether there is one.
 func (r *repository) head(ctx context.Context, tag string) (string, bool, error) {
+	return r.headReference(ctx, r.name.Tag(tag))
+}
+
+func (r *repository) headReference(ctx context.Context, reference name.Reference) (string, bool, error) {
 	probe, cancel := answerWithin(ctx, r.reach)
 	defer cancel()
-	descriptor, err := remote.Head(r.name.Tag(tag), r.options(probe)...)
+	descriptor, err := remote.Head(reference, r.options(probe)...)
 	if isStatus(err, http.StatusNotFound) {
 		return "", false, nil
 	}
 	if err != nil {
-		return "", false, r.failure(ctx, probe, "look for "+r.name.Tag(tag).String(), err)
+		return "", false, r.failure(ctx, probe, "look for "+reference.String(), err)
 	}
 	return descriptor.Digest.String(), true, nil
-}
-
-// checkPush begins an upload and gives it up, which is what the registry
-// grants or refuses.
-func (b *Builder) checkPush(ctx context.Context, s site.Site) error {
-	repo, err := b.repository(s.Image)
-	if err != nil {
-		return err
-	}
-	probe, cancel := answerWithin(ctx, b.reach)
-	defer cancel()
-	err = remote.CheckPushPermission(repo.name.Tag("preflight"), repo, bounded{repo.transport, probe})
-	if err != nil {
-		return repo.failure(ctx, probe, "push to "+repo.name.String(), err)
-	}
-	return nil
 }
 
 // failure makes a RegistryError of what a request to the registry ended with.
@@ -129,47 +142,67 @@ func (r *repository) failure(ctx, probe context.Context, doing string, err error
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
 	}
-	failed := &RegistryError{Host: r.name.RegistryStr(), User: r.login.Username, Doing: doing, Err: err}
-	var untrusted x509.UnknownAuthorityError
-	switch {
-	case isStatus(err, http.StatusUnauthorized), isStatus(err, http.StatusForbidden):
-		failed.hint = loginHint(r.name)
-	case errors.As(err, &untrusted):
-		failed.hint = "name the registry's CA with --registry-ca, or put it into " + certsDir + "/" + failed.Host
-	case probe.Err() != nil:
-		failed.Err = context.Cause(probe)
+	if probe.Err() != nil {
+		err = context.Cause(probe)
+	}
+	failed := r.refused(doing, withoutQuery(err))
+	failed.hint = r.hint(err)
+	if probe.Err() != nil {
 		failed.hint = "is " + failed.Host + " the right address, and reachable from here?"
 	}
 	return failed
 }
 
-func isStatus(err error, code int) bool {
-	var failed *transport.Error
-	return errors.As(err, &failed) && failed.StatusCode == code
+// refused is a RegistryError without a hint.
+func (r *repository) refused(doing string, err error) *RegistryError {
+	return &RegistryError{
+		Host: r.name.RegistryStr(), User: r.login.Username, Login: r.login.source, Doing: doing, Err: err,
+	}
 }
 
-// PullConfig returns a docker config with the login of the site's registry and
-// no other, for the cluster to pull with. Without a login it has none.
-func (b *Builder) PullConfig(s site.Site) ([]byte, error) {
-	repo, err := b.repository(s.Image)
-	if err != nil {
-		return nil, err
+// hint says what to do about a failure.
+func (r *repository) hint(err error) string {
+	host := r.name.RegistryStr()
+	var untrusted x509.UnknownAuthorityError
+	if errors.As(err, &untrusted) {
+		return "name the registry's CA with --registry-ca, or put it into " + certsDir + "/" + host
 	}
-	type login struct {
-		Auth string `json:"auth"`
-	}
-	logins := map[string]login{}
+	status := statusOf(err)
 	switch {
-	case repo.login.Username != "" && repo.login.Password != "":
-		pair := repo.login.Username + ":" + repo.login.Password
-		logins[loginKey(repo.name)] = login{Auth: base64.StdEncoding.EncodeToString([]byte(pair))}
-	case repo.login.IdentityToken != "" || repo.login.RegistryToken != "":
-		// A kubelet knows user and password only (credentialprovider.DockerConfigEntry).
-		return nil, &RegistryError{
-			Host: repo.name.RegistryStr(), Doing: "let the cluster pull from " + repo.name.String(),
-			Err:  errors.New("the docker config has a token for it, but a cluster needs a user and a password"),
-			hint: loginHint(repo.name) + " --username USER, with a password or access token that may read",
-		}
+	case status == http.StatusUnauthorized && r.login.job:
+		return "the login of a CI job ends with the job, and is for registries of its own project; " + loginHint(r.name)
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return loginHint(r.name)
+	case status == http.StatusTooManyRequests:
+		return host + " limits how much one may ask of it: try again later, or log in if it allows more then"
+	case status == http.StatusInsufficientStorage, strings.Contains(err.Error(), "no space left on device"):
+		return "the disk of " + host + " is full: delete images there, and have it collect its garbage"
+	case slices.Contains(passingStatuses, status):
+		return host + " has a problem of its own: try again later, or see what its log says"
+	case mayPass(err):
+		return "is something between here and " + host + " that ends connections, like a proxy with a limit of time or size?"
 	}
-	return json.Marshal(map[string]any{"auths": logins})
+	return ""
+}
+
+// statusOf is the status of the answer that an error is about; 0 if there was
+// no answer.
+func statusOf(err error) int {
+	var failed *transport.Error
+	if errors.As(err, &failed) {
+		return failed.StatusCode
+	}
+	return 0
+}
+
+func isStatus(err error, code int) bool { return statusOf(err) == code }
+
+// withoutQuery takes the query out of the address in an error: with it, one
+// could take up an upload, or read a blob from where the registry keeps it.
+func withoutQuery(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		failed.URL, _, _ = strings.Cut(failed.URL, "?")
+	}
+	return err
 }

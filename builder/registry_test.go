@@ -120,7 +120,7 @@ func TestFind(t *testing.T) {
 
 func TestCheckPush(t *testing.T) {
 	r := newTestRegistry(t)
-	require.NoError(t, r.builder(t).checkPush(t.Context(), r.site()))
+	require.NoError(t, r.builder(t).checkPush(t.Context(), r.site().Image))
 }
 
 func TestRegistryErrors(t *testing.T) {
@@ -186,7 +186,7 @@ func TestRegistryErrors(t *testing.T) {
 			s := phpSite()
 			s.Image = test.host + "/agency/example-com"
 			_, _, findErr := b.Find(t.Context(), s, site.Commit{Tag: "c0f"})
-			for _, err := range []error{findErr, b.checkPush(t.Context(), s)} {
+			for _, err := range []error{findErr, b.checkPush(t.Context(), s.Image)} {
 				var refused *RegistryError
 				require.ErrorAs(t, err, &refused)
 				assert.Equal(t, test.host, refused.Host)
@@ -210,7 +210,7 @@ func TestRegistryQuestionsEndWithTheContext(t *testing.T) {
 	b := newBuilder(t, Options{})
 	stopped := errors.New("stopped by a person")
 	for name, ask := range map[string]func(context.Context) error{
-		"push": func(ctx context.Context) error { return b.checkPush(ctx, s) },
+		"push": func(ctx context.Context) error { return b.checkPush(ctx, s.Image) },
 		"find": func(ctx context.Context) error {
 			_, _, err := b.Find(ctx, s, site.Commit{Tag: "c0f"})
 			return err
