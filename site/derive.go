@@ -24,12 +24,36 @@ func (r *resolution) derive(extensions []string) {
 		r.site.Ingress.Hosts = []string{defaultHost(r.site.Address, r.site.Environment)}
 		r.noteDefault("ingress.hosts")
 	}
+	r.deriveFilesPath()
 	if place := r.places[extensionsKey]; place != nil && !place.origin.inFile() {
 		for _, extension := range extensions {
 			r.noteDefault(joinIndex(extensionsKey, len(r.site.Build.PHP.Extensions)))
 			r.site.Build.PHP.Extensions = append(r.site.Build.PHP.Extensions, extension)
 		}
 	}
+}
+
+// deriveFilesPath moves the uploads of a preset along with the docroot: they
+// are in it.
+func (r *resolution) deriveFilesPath() {
+	const key = "files.volume.path"
+	place := r.places[key]
+	if r.site.Files == nil || r.site.Files.Volume == nil || place == nil || place.origin.inFile() {
+		return
+	}
+	usual := defaultDocroot(r.site.Preset)
+	if r.site.Build.Docroot == usual || !contains(usual, r.site.Files.Volume.Path) {
+		return
+	}
+	below := strings.TrimPrefix(r.site.Files.Volume.Path, usual+"/")
+	r.site.Files.Volume.Path = path.Join(r.site.Build.Docroot, below)
+	r.noteDefault(key)
+}
+
+// defaultDocroot is the docroot of a site that sets none.
+func defaultDocroot(preset Preset) string {
+	layer := merge(defaultLayer(), presetLayer(preset))
+	return layer.fields["build"].fields["docroot"].scalar.String()
 }
 
 func (r *resolution) noteDefault(path string) {

@@ -2,6 +2,8 @@ package site
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -17,22 +19,46 @@ func suggest(word string, known []string) string {
 }
 
 // nearest returns the known word that word is most likely a slip of, or "".
-// Case and separators do not count: max_surge is a maxSurge.
 func nearest(word string, known []string) string {
-	best, bestDistance := "", 0
-	for _, candidate := range known {
-		a, b := plain(word), plain(candidate)
-		distance := levenshtein.Distance(a, b, nil)
-		near := distance <= max(1, min(len(a), len(b))/3)
-		if near && (best == "" || distance < bestDistance) {
-			best, bestDistance = candidate, distance
+	if few := nearestFew(word, known); len(few) > 0 {
+		return few[0]
+	}
+	return ""
+}
+
+// nearestFew returns the known words that word may be a slip of, at most
+// three, the most likely first. Case and separators do not count: max_surge is
+// a maxSurge.
+func nearestFew(word string, known []string) []string {
+	type candidate struct {
+		word     string
+		distance int
+	}
+	var near []candidate
+	for _, other := range known {
+		a, b := plain(word), plain(other)
+		if distance := levenshtein.Distance(a, b, nil); distance <= max(1, min(len(a), len(b))/3) {
+			near = append(near, candidate{other, distance})
 		}
 	}
-	return best
+	slices.SortStableFunc(near, func(a, b candidate) int { return a.distance - b.distance })
+	var words []string
+	for _, candidate := range near[:min(len(near), 3)] {
+		words = append(words, candidate.word)
+	}
+	return words
 }
 
 func plain(word string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(word))
+}
+
+func quoted(words []string) []string {
+	out := make([]string, len(words))
+	for i, word := range words {
+		out[i] = strconv.Quote(word)
+	}
+	return out
 }
 
 // oneOf writes a choice: "a", "a or b", "a, b or c".

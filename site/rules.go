@@ -106,10 +106,7 @@ func isCPU(cpu string) bool {
 	return err == nil && quantity.Cmp(resource.MustParse("1m")) >= 0
 }
 
-var (
-	extensionName = regexp.MustCompile(`^[a-z0-9-]+$`)
-	iniKey        = regexp.MustCompile(`^[a-z0-9_.-]{1,60}$`)
-)
+var iniKey = regexp.MustCompile(`^[a-z0-9_.-]{1,60}$`)
 
 // isIniValue refuses what cannot be quoted in php.ini: it has no escapes that
 // hold everywhere, and expands ${…} even in quotes.

@@ -55,6 +55,11 @@ func TestRules(t *testing.T) {
 			[]string{"", "0", "-1", "0.5m", "1c", "half"},
 		},
 		{
+			"isExtension", isExtension,
+			[]string{"gd", "apcu-bc", "pdo_mysql", "json", "mycompany"},
+			[]string{"", "GD", "php_intl", "a b", "-gd", "gd;id", "gd\n"},
+		},
+		{
 			"isIniValue", isIniValue,
 			[]string{"", "256M", "On", "a; b", "$HOME", "E_ALL & ~E_NOTICE", "it's"},
 			[]string{`"`, `a\b`, "${HOME}"},
@@ -87,6 +92,12 @@ func TestNearest(t *testing.T) {
 	} {
 		assert.Equal(t, want, nearest(word, known), word)
 	}
+}
+
+func TestNearestFew(t *testing.T) {
+	known := []string{"sqlite3", "mysql", "mysqli", "mysqlnd", "pgsql", "gd"}
+	assert.Equal(t, []string{"mysql", "mysqli", "mysqlnd"}, nearestFew("mysqll", known))
+	assert.Empty(t, nearestFew("", known))
 }
 
 func TestOneOf(t *testing.T) {

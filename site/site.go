@@ -12,6 +12,7 @@ type Preset string
 const (
 	PHP       Preset = "php"
 	WordPress Preset = "wordpress"
+	Drupal    Preset = "drupal"
 )
 
 // Site is a site file resolved for one environment: defaults of the preset,
@@ -36,10 +37,13 @@ type Site struct {
 	Database *Database `yaml:"database,omitempty" json:"database,omitempty"`
 	Cache    *Cache    `yaml:"cache,omitempty" json:"cache,omitempty"`
 	Files    *Files    `yaml:"files,omitempty" json:"files,omitempty"`
-	Secrets  []string  `yaml:"secrets,omitempty" json:"secrets,omitempty"` // names of existing Secrets, mounted at /secrets/<name>/<key>
-	Migrate  *Migrate  `yaml:"migrate,omitempty" json:"migrate,omitempty"`
-	Cron     []Cron    `yaml:"cron,omitempty" json:"cron,omitempty"`
-	Ingress  *Ingress  `yaml:"ingress,omitempty" json:"ingress,omitempty"`
+	// Writable are folders, relative to the repository, that each pod can
+	// write to: empty when it starts, and gone when it ends.
+	Writable []string `yaml:"writable,omitempty" json:"writable,omitempty"`
+	Secrets  []string `yaml:"secrets,omitempty" json:"secrets,omitempty"` // names of existing Secrets, mounted at /secrets/<name>/<key>
+	Migrate  *Migrate `yaml:"migrate,omitempty" json:"migrate,omitempty"`
+	Cron     []Cron   `yaml:"cron,omitempty" json:"cron,omitempty"`
+	Ingress  *Ingress `yaml:"ingress,omitempty" json:"ingress,omitempty"`
 }
 
 // Build says how the code becomes an image. It cannot differ between
@@ -52,6 +56,7 @@ type Build struct {
 	// Image, for example "registry.example.com/agency/runtime".
 	Runtime    string            `yaml:"runtime" json:"runtime"`
 	Docroot    string            `yaml:"docroot" json:"docroot"`                           // folder served by Apache, relative to the repository; default "."
+	Fallback   string            `yaml:"fallback,omitempty" json:"fallback,omitempty"`     // path below the docroot that answers for every path without a file, for example "/index.php"; empty for the status 404
 	PHP        BuildPHP          `yaml:"php" json:"php"`                                   // extensions and ini values
 	Composer   *Composer         `yaml:"composer,omitempty" json:"composer,omitempty"`     // nil to leave Composer alone
 	Frontend   *Frontend         `yaml:"frontend,omitempty" json:"frontend,omitempty"`     // nil to leave npm alone
@@ -62,17 +67,22 @@ type Build struct {
 
 // BuildPHP configures PHP in the image.
 type BuildPHP struct {
-	// Extensions are named as in Debian without "php-": gd, intl, mysql, apcu.
-	// Default: those of the preset, then mysql and memcached if any environment
-	// has a database or a cache.
+	// Extensions are named as in Debian without "php-", or by PHP: gd, intl,
+	// mysql or pdo_mysql, apcu. Which there are, and which version of PHP,
+	// depends on the release of Debian that Base is. Default: those of the
+	// preset, then mysql and memcached if any environment has a database or a
+	// cache.
 	Extensions []string          `yaml:"extensions,omitempty" json:"extensions,omitempty"`
 	Ini        map[string]string `yaml:"ini,omitempty" json:"ini,omitempty"` // php.ini values
 }
 
-// Composer has Composer install what composer.lock names.
+// Composer has Composer install what composer.lock names. Besides
+// composer.json and composer.lock it sees what composer.json names itself:
+// the folders of its autoload section, path and artifact repositories.
 type Composer struct {
-	// Include names files and folders that the installation needs besides
-	// composer.json and composer.lock: local patches and path repositories.
+	// Include names the other files and folders that the installation needs,
+	// such as local patches and what scripts run; "." for all. Whenever one of
+	// them changes, Composer runs again.
 	Include []string `yaml:"include,omitempty" json:"include,omitempty"`
 }
 
@@ -81,7 +91,11 @@ type Frontend struct {
 	Image  string `yaml:"image" json:"image"`                       // Node.js with npm; default "node:22-slim"
 	Dir    string `yaml:"dir" json:"dir"`                           // folder of package.json, relative to the repository; default "."
 	Script string `yaml:"script" json:"script"`                     // of package.json; default "build"
-	Output string `yaml:"output,omitempty" json:"output,omitempty"` // folder that the script fills, relative to Dir; empty for all that it adds or changes
+	Output string `yaml:"output,omitempty" json:"output,omitempty"` // folder that the script fills, relative to Dir; empty for all that it adds or changes outside of node_modules
+	// Include names the files and folders of the repository that the script
+	// reads besides package.json, package-lock.json and .npmrc. Whenever one
+	// of them changes, the script runs again. Default: Dir.
+	Include []string `yaml:"include,omitempty" json:"include,omitempty"`
 }
 
 // Audit is what the check of a pushed image lets pass.
@@ -177,10 +191,13 @@ type Files struct {
 
 // FilesVolume is a PersistentVolumeClaim mounted into the site's tree.
 type FilesVolume struct {
-	Path         string `yaml:"path" json:"path"`                                     // mount point, relative to the repository
-	Size         string `yaml:"size" json:"size"`                                     // default "10Gi"
-	AccessMode   string `yaml:"accessMode" json:"accessMode"`                         // ReadWriteMany (default) or ReadWriteOnce
-	StorageClass string `yaml:"storageClass,omitempty" json:"storageClass,omitempty"` // empty for the cluster's default
+	Path string `yaml:"path" json:"path"` // mount point, relative to the repository
+	// Also are further mount points. Each shows a folder of its own of the
+	// volume: .sitectl/<mount point>.
+	Also         []string `yaml:"also,omitempty" json:"also,omitempty"`
+	Size         string   `yaml:"size" json:"size"`                                     // default "10Gi"
+	AccessMode   string   `yaml:"accessMode" json:"accessMode"`                         // ReadWriteMany (default) or ReadWriteOnce
+	StorageClass string   `yaml:"storageClass,omitempty" json:"storageClass,omitempty"` // empty for the cluster's default
 }
 
 // Migrate is the Job that runs from the new image, once for each ship.

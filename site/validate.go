@@ -26,6 +26,7 @@ func (r *resolution) validate(report *report) {
 	c.web()
 	c.services()
 	c.files()
+	c.writable()
 	c.secrets()
 	c.migrate()
 	c.cron()

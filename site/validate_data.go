@@ -36,10 +36,9 @@ func (c *check) files() {
 		return
 	}
 	volume := c.site.Files.Volume
-	c.inside("files.volume.path", volume.Path)
-	if contains(volume.Path, c.site.Build.Docroot) {
-		c.conflict("files.volume.path", fmt.Sprintf("the volume at %q would hide the code in %q", shorten(volume.Path), shorten(c.site.Build.Docroot)),
-			"name the folder of the uploads alone")
+	c.mountPoint("files.volume.path", volume.Path)
+	for i, path := range indexed("files.volume.also", len(volume.Also), "") {
+		c.mountPoint(path, volume.Also[i])
 	}
 	c.size("files.volume.size", volume.Size)
 	c.expect(slices.Contains(accessModes, volume.AccessMode), "files.volume.accessMode", volume.AccessMode,
@@ -49,6 +48,30 @@ func (c *check) files() {
 	if volume.AccessMode == readWriteOnce {
 		c.oneNode()
 	}
+}
+
+// mountPoint checks a folder that something is mounted over.
+func (c *check) mountPoint(path, folder string) {
+	c.inside(path, folder)
+	if contains(folder, c.site.Build.Docroot) {
+		c.conflict(path, fmt.Sprintf("a volume at %q would hide the code in %q", shorten(folder), shorten(c.site.Build.Docroot)),
+			"name the folder that is written to alone")
+	}
+}
+
+// writable checks the folders that are empty in each pod, and that nothing is
+// mounted twice at one place.
+func (c *check) writable() {
+	paths := indexed("writable", len(c.site.Writable), "")
+	for i, path := range paths {
+		c.mountPoint(path, c.site.Writable[i])
+	}
+	folders := c.site.Writable
+	if files := c.site.Files; files != nil && files.Volume != nil {
+		paths = append(paths, append([]string{"files.volume.path"}, indexed("files.volume.also", len(files.Volume.Also), "")...)...)
+		folders = c.site.MountPoints()
+	}
+	c.unique(paths, folders)
 }
 
 const (
@@ -73,7 +96,7 @@ func (c *check) oneNode() {
 }
 
 // reservedSecrets are made by sitectl itself.
-var reservedSecrets = []string{"database", "mysql-root", "registry", "wordpress"}
+var reservedSecrets = []string{"database", "drupal", "mysql-root", "registry", "wordpress"}
 
 // maxSecretName leaves room for what sitectl puts before the name to call a
 // volume by, within the 63 characters of a DNS label.
