@@ -51,6 +51,9 @@ func credentials(s site.Site) []credential {
 			mounted: true,
 		})
 	}
+	if s.Preset == site.Drupal {
+		list = append(list, credential{name: "drupal", random: []string{"hash-salt", "admin-password"}, mounted: true})
+	}
 	return list
 }
 

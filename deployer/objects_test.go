@@ -52,6 +52,7 @@ func TestObjectsGolden(t *testing.T) {
 		{"everything", "production"},
 		{"everything", "staging"},
 		{"wordpress", ""},
+		{"drupal", ""},
 		{"database", ""},
 	}
 	for _, test := range tests {

@@ -20,6 +20,7 @@ type view struct {
 	Namespace      string
 	Address        string
 	Host           string // first ingress host
+	Hosts          string // every ingress host, one a line
 	URL            string
 	Environment    string
 	Tag            string
@@ -32,6 +33,7 @@ type view struct {
 	MySQL          *mysqlView
 	Memcache       *memcacheView
 	Files          *filesView
+	Writable       *writableView
 	Ingress        *ingressView
 	Migrate        *migrateView
 }
@@ -80,10 +82,21 @@ type memcacheView struct {
 }
 
 type filesView struct {
-	Path         string
+	Mounts       []mountView
 	Size         string
 	AccessMode   string
 	StorageClass string
+}
+
+// writableView is the volume that each pod has for itself.
+type writableView struct {
+	Mounts []mountView
+}
+
+// mountView is a folder of a volume at a place of the site's code.
+type mountView struct {
+	Path    string
+	SubPath string // empty for the whole volume
 }
 
 type ingressView struct {
@@ -124,6 +137,7 @@ func newView(s site.Site, image site.Image) (view, error) {
 		Namespace:   s.Namespace,
 		Address:     s.Address,
 		Host:        host(s),
+		Hosts:       hosts(s),
 		URL:         address(s),
 		Environment: s.Environment,
 		Tag:         image.Tag,
@@ -131,12 +145,10 @@ func newView(s site.Site, image site.Image) (view, error) {
 		ChangeCause: strings.TrimSpace(image.Tag + " " + image.Commit.Subject),
 		Secrets:     mountedSecrets(s),
 		Web:         newWebView(s.Web),
+		Files:       newFilesView(s.Files),
+		Writable:    newWritableView(s.Writable),
 		Ingress:     newIngressView(s.Ingress),
 		Migrate:     newMigrateView(s.Migrate, image.Tag),
-	}
-	if s.Files != nil && s.Files.Volume != nil {
-		volume := s.Files.Volume
-		v.Files = &filesView{path.Join(site.CodeDir, volume.Path), volume.Size, volume.AccessMode, volume.StorageClass}
 	}
 	var err error
 	if v.Varnish, err = newVarnishView(s.Web.Varnish); err != nil {
@@ -166,6 +178,13 @@ func host(s site.Site) string {
 		return s.Ingress.Hosts[0]
 	}
 	return s.Address
+}
+
+func hosts(s site.Site) string {
+	if s.Ingress == nil {
+		return s.Address + "\n"
+	}
+	return strings.Join(s.Ingress.Hosts, "\n") + "\n"
 }
 
 func address(s site.Site) string {
@@ -283,6 +302,31 @@ func newMemcacheView(cache *site.Cache) (*memcacheView, error) {
 	}, nil
 }
 
+func newFilesView(files *site.Files) *filesView {
+	if files == nil || files.Volume == nil {
+		return nil
+	}
+	volume := files.Volume
+	v := &filesView{Size: volume.Size, AccessMode: volume.AccessMode, StorageClass: volume.StorageClass}
+	v.Mounts = append(v.Mounts, mountView{Path: path.Join(site.CodeDir, volume.Path)})
+	for _, folder := range volume.Also {
+		// Apache serves nothing below a name that begins with a dot.
+		v.Mounts = append(v.Mounts, mountView{path.Join(site.CodeDir, folder), path.Join(".sitectl", folder)})
+	}
+	return v
+}
+
+func newWritableView(folders []string) *writableView {
+	if len(folders) == 0 {
+		return nil
+	}
+	v := &writableView{}
+	for _, folder := range folders {
+		v.Mounts = append(v.Mounts, mountView{path.Join(site.CodeDir, folder), folder})
+	}
+	return v
+}
+
 func newIngressView(ingress *site.Ingress) *ingressView {
 	if ingress == nil {
 		return nil
@@ -346,7 +390,7 @@ func jobName(tag string, attempt int) string {
 // configuration is what running containers have read from ConfigMaps and do
 // not read again: when it changes, the pods have to be replaced.
 func configuration(v view) []string {
-	values := []string{v.Address, v.URL, v.Environment}
+	values := []string{v.Address, v.Hosts, v.URL, v.Environment}
 	if v.Memcache != nil {
 		values = append(values, v.Memcache.Servers)
 	}
