@@ -35,6 +35,15 @@ type Options struct {
 	Log             func(line string)   // told what a person who waits may want to know; default: nobody
 	Progress        string              // auto, plain, tty, rawjson or quiet; default: auto
 	Stderr          io.Writer           // where progress is shown; default: nowhere
+	Secrets         []Secret            // that steps of the build may mount
+	SSH             bool                // whether steps of the build may use the SSH agent
+}
+
+// Secret is a file that a step of a build may mount. It is in no layer and no
+// build argument.
+type Secret struct {
+	ID   string
+	File string
 }
 
 // Builder builds images with BuildKit and knows those of a registry. It is

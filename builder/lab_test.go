@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ func labBuilder(t *testing.T) (*Builder, *bytes.Buffer) {
 	var progress bytes.Buffer
 	b, err := New(Options{
 		Address: os.Getenv("BUILDKIT_HOST"), RegistryCA: os.Getenv("SITECTL_REGISTRY_CA"),
+		RegistryMirrors: map[string]string{"docker.io": "https://127.0.0.1:5001"},
 		Progress: "plain", Stderr: &progress,
 	})
 	require.NoError(t, err)
@@ -45,6 +47,8 @@ func labSite(t *testing.T) site.Site {
 	t.Helper()
 	s := phpSite()
 	s.Image = fmt.Sprintf("%s/builder/%s-%d", os.Getenv("SITECTL_REGISTRY"), strings.ToLower(t.Name()), time.Now().UnixNano())
+	s.Build.Runtime = os.Getenv("SITECTL_REGISTRY") + "/builder/runtime"
+	s.Build.Platform = "linux/" + runtime.GOARCH
 	return s
 }
 
@@ -56,7 +60,7 @@ func ship(t *testing.T, b *Builder, s site.Site, dir string) (site.Image, Report
 	require.NoError(t, err)
 	commit, err := repository.Head(t.Context(), false)
 	require.NoError(t, err)
-	return b.Build(t.Context(), s, repository, commit)
+	return b.Build(t.Context(), s, repository, commit, BuildOptions{})
 }
 
 func write(t *testing.T, dir string, files map[string]string) {
@@ -177,7 +181,7 @@ func TestLabOwnDockerfile(t *testing.T) {
 	s.Build.Dockerfile = "docker/Dockerfile"
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
-		"docker/Dockerfile": "FROM scratch\nCOPY . /srv\n", ".dockerignore": "notes\n", "notes": "not this", "code": "this",
+		"docker/Dockerfile": "FROM scratch\nCOPY . /srv\nUSER 10001:10001\n", ".dockerignore": "notes\n", "notes": "not this", "code": "this",
 	})
 	image, _, err := ship(t, b, s, dir)
 	require.NoError(t, err, "%s", progress)
@@ -236,10 +240,10 @@ func TestLabCancel(t *testing.T) {
 		<-begun.seen
 		cancel(stopped)
 	}()
-	_, _, err = b.Build(ctx, s, repository, commit)
+	_, _, err = b.Build(ctx, s, repository, commit, BuildOptions{})
 	require.ErrorIs(t, err, stopped)
 
-	write(t, dir, map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"})
+	write(t, dir, map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\nUSER 10001:10001\n"})
 	_, _, err = ship(t, b, s, dir)
 	require.NoError(t, err, "the next build works")
 }
@@ -283,7 +287,7 @@ func TestLabBrokenClone(t *testing.T) {
 	require.NoError(t, os.Chmod(path, 0o600))
 	require.NoError(t, os.Truncate(path, 1<<19))
 
-	_, _, err = b.Build(t.Context(), s, repository, commit)
+	_, _, err = b.Build(t.Context(), s, repository, commit, BuildOptions{})
 	var failed *BuildError
 	require.ErrorAs(t, err, &failed, "%s", progress)
 	assert.ErrorContains(t, err, "git cat-file")

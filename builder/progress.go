@@ -29,8 +29,10 @@ func newSteps() *steps {
 func (s *steps) record(status *client.SolveStatus) {
 	for _, step := range status.Vertexes {
 		s.names[step.Digest] = step.Name
-		// The steps beside the one that fails are cancelled.
-		if step.Error != "" && s.failed == "" && !strings.Contains(step.Error, "context canceled") {
+		// The steps beside the one that fails are cancelled, and a cache that
+		// is not there yet fails nothing.
+		cancelled := strings.Contains(step.Error, "context canceled") || strings.HasPrefix(step.Name, "importing cache manifest")
+		if step.Error != "" && s.failed == "" && !cancelled {
 			s.failed, s.reason = step.Digest, step.Error
 		}
 	}

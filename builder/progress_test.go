@@ -9,7 +9,6 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
-	"github.com/sitectl/sitectl/site"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -90,7 +89,7 @@ func TestBuildFailure(t *testing.T) {
 	failed.record(step("[2/2] RUN make", "exit code: 127"))
 
 	t.Run("a step", func(t *testing.T) {
-		err := registry.buildFailure(t.Context(), failed, errors.New("failed to solve: exit code: 127"))
+		err := solveFailure(t.Context(), "site", registry, failed, errors.New("failed to solve: exit code: 127"))
 		var build *BuildError
 		require.ErrorAs(t, err, &build)
 		assert.Equal(t, "build step \"[2/2] RUN make\" failed: exit code: 127\n  cc: not found", err.Error())
@@ -98,14 +97,14 @@ func TestBuildFailure(t *testing.T) {
 	t.Run("the push", func(t *testing.T) {
 		push := newSteps()
 		push.record(step("exporting to image", "failed to push registry.example.com/agency/example-com:1: 403 Forbidden"))
-		err := registry.buildFailure(t.Context(), push, errors.New("failed to solve: failed to push registry.example.com/agency/example-com:1: 403 Forbidden"))
+		err := solveFailure(t.Context(), "site", registry, push, errors.New("failed to solve: failed to push registry.example.com/agency/example-com:1: 403 Forbidden"))
 		var refused *RegistryError
 		require.ErrorAs(t, err, &refused)
 		assert.ErrorContains(t, err, "403 Forbidden")
 		assert.Contains(t, refused.Hint(), "docker login registry.example.com")
 	})
 	t.Run("no step", func(t *testing.T) {
-		err := registry.buildFailure(t.Context(), newSteps(), errors.New("failed to solve: dockerfile parse error on line 1"))
+		err := solveFailure(t.Context(), "site", registry, newSteps(), errors.New("failed to solve: dockerfile parse error on line 1"))
 		var build *BuildError
 		require.ErrorAs(t, err, &build)
 		assert.ErrorContains(t, err, "dockerfile parse error on line 1")
@@ -114,18 +113,9 @@ func TestBuildFailure(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stopped := errors.New("stopped by a person")
 		cancel(stopped)
-		err := registry.buildFailure(ctx, failed, errors.New("rpc error: code = Canceled"))
+		err := solveFailure(ctx, "site", registry, failed, errors.New("rpc error: code = Canceled"))
 		require.ErrorIs(t, err, stopped)
 		var build *BuildError
 		assert.NotErrorAs(t, err, &build)
 	})
-}
-
-func TestLabels(t *testing.T) {
-	commit := site.Commit{SHA: "c0ffee", Tag: "c0f", Time: phpTime}
-	assert.Equal(t, map[string]string{
-		"label:org.opencontainers.image.revision": "c0ffee",
-		"label:org.opencontainers.image.version":  "c0f",
-		"label:org.opencontainers.image.created":  "2026-02-03T04:05:06Z",
-	}, labels(commit))
 }

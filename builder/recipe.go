@@ -13,13 +13,16 @@ import (
 	"github.com/sitectl/sitectl/templates"
 )
 
-// Dockerfile returns the Dockerfile that a site is built with, unless it
-// brings its own. What differs between sites is the base and the list of
-// packages; everything else is in the files of Configuration.
-func Dockerfile(s site.Site) (string, error) {
+// Dockerfile returns the Dockerfile of the runtime that a site stands on,
+// unless it brings its own. What differs between sites is the base and the
+// list of packages; everything else is in the files of Configuration.
+func Dockerfile(s site.Site) (string, error) { return runtimeDockerfile(s, s.Build.Base) }
+
+// runtimeDockerfile starts from the given base, which may have a digest.
+func runtimeDockerfile(s site.Site, base string) (string, error) {
 	// FROM splits its line into words before it looks at quotes, so a quoted
 	// value alone would not keep `debian AS other` from being three.
-	if _, err := name.ParseReference(s.Build.Base); err != nil {
+	if _, err := name.ParseReference(base); err != nil {
 		return "", fmt.Errorf("build.base: %w", err)
 	}
 	debian, err := packages(s.Build.PHP.Extensions)
@@ -27,14 +30,14 @@ func Dockerfile(s site.Site) (string, error) {
 		return "", err
 	}
 	return templates.Render("build/Dockerfile", map[string]any{
-		"base":     s.Build.Base,
+		"base":     base,
 		"codeDir":  site.CodeDir,
 		"packages": debian,
 	})
 }
 
-// Configuration returns the files that the Dockerfile puts next to the site's
-// code, by their path in the image without the leading slash.
+// Configuration returns the files that are laid over the runtime, below the
+// site's code, by their path in the image without the leading slash.
 func Configuration(s site.Site) (map[string]string, error) {
 	apache, err := apacheConfiguration(s)
 	if err != nil {

@@ -130,7 +130,7 @@ func TestNoValueChangesTheDockerfile(t *testing.T) {
 	require.NoError(t, err)
 	want := instructionsOf(t, plain)
 	assert.Equal(t, []string{
-		"FROM as ", "RUN", "WORKDIR", "COPY", "COPY", "ENV", "USER", "EXPOSE", "STOPSIGNAL", "CMD",
+		"FROM as ", "RUN", "ENV", "USER", "EXPOSE", "STOPSIGNAL", "CMD",
 	}, want)
 	for field, set := range map[string]func(*site.Site, string){
 		"base":      func(s *site.Site, value string) { s.Build.Base = value },

@@ -280,19 +280,16 @@ func TestPullConfigNeedsAPassword(t *testing.T) {
 	assert.Contains(t, refused.Hint(), "docker login registry.example.com")
 }
 
-func TestVerify(t *testing.T) {
+func TestConfirm(t *testing.T) {
 	r := newTestRegistry(t)
 	digest := r.push(t, "c0f", 1)
 	repo, err := r.builder(t).repository(r.site().Image)
 	require.NoError(t, err)
-	image := site.Image{Repository: r.site().Image, Tag: "c0f", Digest: digest}
-	require.NoError(t, repo.verify(t.Context(), image))
+	require.NoError(t, repo.confirm(t.Context(), "c0f", digest))
 
 	var refused *RegistryError
-	image.Digest = "sha256:" + strings.Repeat("0", 64)
-	require.ErrorAs(t, repo.verify(t.Context(), image), &refused)
+	require.ErrorAs(t, repo.confirm(t.Context(), "c0f", "sha256:"+strings.Repeat("0", 64)), &refused)
 	assert.ErrorContains(t, refused, "the registry has "+digest)
-	image.Tag = "missing"
-	require.ErrorAs(t, repo.verify(t.Context(), image), &refused)
+	require.ErrorAs(t, repo.confirm(t.Context(), "missing", digest), &refused)
 	assert.ErrorContains(t, refused, "does not have it")
 }

@@ -74,6 +74,20 @@ func Names(folder string) ([]string, error) {
 	return matches, nil
 }
 
+// Walk calls fn for every file, in the order of their names.
+func Walk(fn func(name string, content []byte) error) error {
+	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return fn(name, content)
+	})
+}
+
 // Static returns a file that is used as it is, without rendering.
 func Static(name string) ([]byte, error) { return files.ReadFile(name) }
 

@@ -47,6 +47,7 @@ var directDependencies = []string{
 	"github.com/cbroglie/mustache",
 	"github.com/docker/cli",
 	"github.com/google/go-containerregistry",
+	"github.com/klauspost/compress",
 	"github.com/moby/buildkit",
 	"github.com/moby/patternmatcher",
 	"github.com/opencontainers/go-digest",

@@ -82,7 +82,7 @@ func (s *shipment) skipBuild(context.Context) (string, error) {
 }
 
 func (s *shipment) build(ctx context.Context) error {
-	image, report, err := s.builder.Build(ctx, s.source.site, s.source.repository, s.source.commit)
+	image, report, err := s.builder.Build(ctx, s.source.site, s.source.repository, s.source.commit, builder.BuildOptions{Rebuild: s.rebuild})
 	if err != nil {
 		return err
 	}

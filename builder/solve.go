@@ -1,0 +1,118 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/auth/authprovider"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/moby/buildkit/session/sshforward/sshprovider"
+	"github.com/sitectl/sitectl/site"
+	"github.com/tonistiigi/fsutil"
+	"golang.org/x/sync/errgroup"
+)
+
+// solve has BuildKit execute a Dockerfile, shows its progress, and returns
+// what its exporters say. Files that cannot be sent end it. The name is shown
+// before the steps; target is the repository that is pushed to, if any.
+func (b *Builder) solve(ctx context.Context, shown *display, name string, target *repository, options client.SolveOpt) (map[string]string, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	for mount, files := range options.LocalMounts {
+		options.LocalMounts[mount] = watched{files, func(err error) {
+			stop(&BuildError{Err: fmt.Errorf("send %s to BuildKit: %w", mount, err)})
+		}}
+	}
+	attachables, err := b.attachables()
+	if err != nil {
+		return nil, err
+	}
+	options.Frontend, options.Session = "dockerfile.v0", attachables
+	buildkit, err := b.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer buildkit.Close()
+
+	steps := newSteps()
+	reported := make(chan *client.SolveStatus) // closed by Solve, always
+	var response *client.SolveResponse
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		response, err = buildkit.Solve(ctx, nil, options, reported)
+		return err
+	})
+	for status := range reported {
+		steps.record(status)
+		shown.show(ctx, name, status)
+	}
+	if err := group.Wait(); err != nil {
+		return nil, solveFailure(ctx, name, target, steps, err)
+	}
+	return response.ExporterResponse, nil
+}
+
+// attachables are what BuildKit may ask us for: registry logins, the secrets
+// of the build, and the SSH agent.
+func (b *Builder) attachables() ([]session.Attachable, error) {
+	attachables := []session.Attachable{b.logIn()}
+	var sources []secretsprovider.Source
+	for _, secret := range b.options.Secrets {
+		sources = append(sources, secretsprovider.Source{ID: secret.ID, FilePath: secret.File})
+	}
+	store, err := secretsprovider.NewStore(sources)
+	if err != nil {
+		return nil, &BuildError{Err: fmt.Errorf("read build secret: %w", err)}
+	}
+	attachables = append(attachables, secretsprovider.NewSecretProvider(store))
+	if b.options.SSH {
+		agent, err := sshprovider.NewSSHAgentProvider([]sshprovider.AgentConfig{{ID: "default"}})
+		if err != nil {
+			return nil, &BuildError{Err: fmt.Errorf("reach the SSH agent: %w", err), hint: "start one and add a key: eval \"$(ssh-agent)\" && ssh-add"}
+		}
+		attachables = append(attachables, agent)
+	}
+	return attachables, nil
+}
+
+// logIn lets BuildKit ask for registry logins as it needs them.
+func (b *Builder) logIn() session.Attachable {
+	return authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{
+		AuthConfigProvider: b.credentials.forBuildKit,
+		TLSConfigs:         b.tokenTLS(),
+	})
+}
+
+// solveFailure tells a failed push from a failed step.
+func solveFailure(ctx context.Context, name string, target *repository, steps *steps, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("build %s: %w", name, context.Cause(ctx))
+	}
+	var refused *site.RepositoryError
+	if errors.As(err, &refused) {
+		return err
+	}
+	step, reason, log := steps.failure()
+	// BuildKit's image exporter (exporter/containerimage/export.go) has no
+	// type for this error, and a type would not cross the connection.
+	if target != nil && strings.Contains(err.Error(), "failed to push ") {
+		return &RegistryError{
+			Host: target.name.RegistryStr(), User: target.login.Username, Doing: "push to " + target.name.String(),
+			Err:  errors.New(reason),
+			hint: "BuildKit pushes itself: it, too, must reach the registry and trust its CA (buildkitd.toml); " + loginHint(target.name),
+		}
+	}
+	if step == "" {
+		return &BuildError{Err: fmt.Errorf("build %s: %w", name, err)}
+	}
+	return &BuildError{Step: step, Log: log, Err: errors.New(reason)}
+}
+
+// single is a folder with one Dockerfile.
+func single(dockerfile string) fsutil.FS {
+	return staticFiles(map[string]string{"Dockerfile": dockerfile})
+}
