@@ -36,7 +36,7 @@ func labBuilder(t *testing.T) (*Builder, *bytes.Buffer) {
 	b, err := New(Options{
 		Address: os.Getenv("BUILDKIT_HOST"), RegistryCA: os.Getenv("SITECTL_REGISTRY_CA"),
 		RegistryMirrors: map[string]string{"docker.io": "https://127.0.0.1:5001"},
-		Progress: "plain", Stderr: &progress,
+		Progress:        "plain", Stderr: &progress,
 	})
 	require.NoError(t, err)
 	return b, &progress

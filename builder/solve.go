@@ -36,7 +36,6 @@ func (b *Builder) solve(ctx context.Context, shown *display, name string, target
 	if err != nil {
 		return nil, err
 	}
-	defer buildkit.Close()
 
 	steps := newSteps()
 	reported := make(chan *client.SolveStatus) // closed by Solve, always
