@@ -98,10 +98,10 @@ var envTemplate = regexp.MustCompile(`^\.env\.(.+\.)?(example|dist|sample|templa
 // should be.
 func envFile(e entry) string {
 	name := path.Base(e.path)
-	if !e.file || e.size == 0 || published(e.path) {
+	if !e.file || e.size == 0 || name != ".env" && !strings.HasPrefix(name, ".env.") {
 		return ""
 	}
-	if name != ".env" && !strings.HasPrefix(name, ".env.") || envTemplate.MatchString(name) {
+	if envTemplate.MatchString(name) || published(e.path) {
 		return ""
 	}
 	return "is a file of settings and passwords"
@@ -139,14 +139,11 @@ var credentialFiles = map[string]*regexp.Regexp{
 var dockerLogin = regexp.MustCompile(`"(auth|identitytoken|registrytoken)"\s*:\s*"[^"]`)
 
 func loginFile(e entry) string {
-	if !e.file || published(e.path) {
-		return ""
-	}
 	login := credentialFiles[path.Base(e.path)]
 	if strings.HasSuffix(e.path, "/.docker/config.json") {
 		login = dockerLogin
 	}
-	if login == nil || !login.Match(e.head) {
+	if login == nil || !e.file || !login.Match(e.head) || published(e.path) {
 		return ""
 	}
 	return "has a login in it"
@@ -163,33 +160,34 @@ var keyBlock = regexp.MustCompile(`-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-
 var keyFile = regexp.MustCompile(`^id_(rsa|dsa|ecdsa|ed25519)(_sk)?$|\.(ppk|p12|pfx)$`)
 
 func privateKey(e entry) string {
-	if !e.file || e.size == 0 || published(e.path) {
+	if !e.file || e.size == 0 {
 		return ""
 	}
-	if keyFile.MatchString(path.Base(e.path)) {
+	if keyFile.MatchString(path.Base(e.path)) && !published(e.path) {
 		return "is a private key"
 	}
 	// Libraries of cryptography are linked with keys to test themselves.
-	if bytes.HasPrefix(e.head, []byte("\x7fELF")) || !bytes.Contains(e.head, []byte("PRIVATE KEY")) {
+	if !bytes.Contains(e.head, []byte("PRIVATE KEY")) || bytes.HasPrefix(e.head, []byte("\x7fELF")) {
 		return ""
 	}
-	if keyBlock.Match(e.head) {
+	if keyBlock.Match(e.head) && !published(e.path) {
 		return "has a private key in it"
 	}
 	return ""
 }
 
-// dumpHead is how the programs that dump databases begin a file, each at the
-// beginning of a line. SQL that an application brings to install itself begins
+// dumpHeads are lines by which files begin that come from a program that
+// dumps databases. SQL that an application brings to install itself begins
 // otherwise.
-var dumpHead = regexp.MustCompile(`(?m)^PGDMP|` +
-	`^-- (MySQL|MariaDB) dump |^-- Dump created by MySQL|^-- mysqldump-php |` +
-	`^/\*!40101 SET (@saved_cs_client|@OLD_CHARACTER_SET_CLIENT)|` + // mysqldump without comments
-	`^-- PostgreSQL database (cluster )?dump|` +
-	`^-- (phpMyAdmin SQL Dump|Adminer [0-9])|^-- HeidiSQL |` +
-	`^# (Sequel (Pro|Ace) SQL dump|WordPress.*MySQL database backup)`)
+var dumpHeads = []string{
+	"-- MySQL dump ", "-- MariaDB dump ", "-- Dump created by MySQL", "-- mysqldump-php ",
+	"/*!40101 SET @saved_cs_client", "/*!40101 SET @OLD_CHARACTER_SET_CLIENT", // mysqldump without comments
+	"-- PostgreSQL database dump", "-- PostgreSQL database cluster dump", "PGDMP", // the last is pg_dump's own format
+	"-- phpMyAdmin SQL Dump", "-- Adminer ", "-- HeidiSQL ",
+	"# Sequel Pro SQL dump", "# Sequel Ace SQL dump", "# WordPress MySQL database backup",
+}
 
-// dumpHeadSize is how far into a file dumpHead may begin, in bytes: after a
+// dumpHeadSize is how far into a file such a line may be, in bytes: behind a
 // warning, or the sandbox command of newer MariaDB.
 const dumpHeadSize = 4 << 10
 
@@ -197,20 +195,31 @@ const dumpHeadSize = 4 << 10
 var packedDump = regexp.MustCompile(`(?i)\.(sql|mysql|pgsql|dump)\.(bz2|xz|zst|zip|7z|lz4)$`)
 
 func dump(e entry) string {
-	if !e.file || e.size == 0 || published(e.path) {
+	if !e.file || e.size == 0 {
 		return ""
 	}
-	if packedDump.MatchString(e.path) {
+	if packedDump.MatchString(path.Base(e.path)) && !published(e.path) {
 		return "is a packed dump of a database, by its name"
 	}
 	head := e.head
 	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
 		head = gunzipped(head, dumpHeadSize)
 	}
-	if dumpHead.Match(head[:min(len(head), dumpHeadSize)]) {
+	if hasDumpHead(head[:min(len(head), dumpHeadSize)]) && !published(e.path) {
 		return "is a dump of a database"
 	}
 	return ""
+}
+
+func hasDumpHead(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		for _, head := range dumpHeads {
+			if bytes.HasPrefix(line, []byte(head)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // gunzipped returns the first bytes of what was packed, as far as there are
