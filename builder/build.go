@@ -15,13 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// BuildOptions say how much of what was built before is taken.
-type BuildOptions struct {
-	// Rebuild takes nothing: the runtime is built anew, with what Debian has
-	// today, and every layer is written.
-	Rebuild bool
-}
-
 // build is the making of one image.
 type build struct {
 	*Builder
@@ -38,60 +31,12 @@ type build struct {
 	reading context.Context
 
 	base     base
-	files    []file // of the commit, as they go into the image
+	runtime  *runtimeImage // nil until it is found or built, and for a Dockerfile of the site's own
+	same     v1.Image      // with the same inputs, under another commit; nil if there is none
+	files    []file        // of the commit, as they go into the image
 	inputs   Inputs
 	previous *previous
 	marks    map[v1.Hash]string // of audits, by layer
-}
-
-// Build makes the image of a commit and sees to it that the registry has it.
-// What is there already, under another commit or as a layer of the image
-// before, is neither made nor sent again; BuildKit is only asked if it has to
-// execute something. Errors: *BuildError, *AuditError, *RegistryError,
-// *site.RepositoryError.
-func (b *Builder) Build(ctx context.Context, s site.Site, repo *site.Repository, commit site.Commit, options BuildOptions) (site.Image, Report, error) {
-	r, err := b.begin(ctx, s, repo, commit, options)
-	if err != nil {
-		return site.Image{}, Report{}, err
-	}
-	defer r.tree.Close()
-	image, report, err := r.make(ctx)
-	return image, report, errors.Join(err, r.shown.close())
-}
-
-// begin gathers what has to be known before anything is made, all at the same
-// time: the files of the commit, the base image and the image built before.
-func (b *Builder) begin(ctx context.Context, s site.Site, repo *site.Repository, commit site.Commit, options BuildOptions) (*build, error) {
-	r := &build{
-		Builder: b, options: options, site: s, commit: commit, git: repo,
-		reading: ctx, shown: newDisplay(b.options), marks: map[v1.Hash]string{},
-	}
-	var err error
-	if r.registry, err = b.repository(s.Image); err != nil {
-		return nil, err
-	}
-	if r.tree, err = repo.Tree(ctx, commit.Tree); err != nil {
-		return nil, err
-	}
-	work, ctx := errgroup.WithContext(ctx)
-	work.Go(func() error { return r.readFiles(ctx) })
-	work.Go(func() (err error) {
-		r.base, err = b.baseOf(ctx, s, r.tree)
-		return err
-	})
-	work.Go(func() (err error) {
-		r.previous, err = r.registry.previous(ctx, repo, commit)
-		return err
-	})
-	work.Go(func() error {
-		remote, err := repo.Remote(ctx)
-		r.source = sourceURL(remote)
-		return err
-	})
-	if err := work.Wait(); err != nil {
-		return nil, errors.Join(err, r.tree.Close())
-	}
-	return r, r.nameInputs()
 }
 
 // readFiles lists what of the commit goes into the image. The site's own
@@ -122,14 +67,8 @@ func (r *build) nameInputs() error {
 }
 
 func (r *build) make(ctx context.Context) (site.Image, Report, error) {
-	if !r.options.Rebuild && r.base.digest != "" {
-		image, report, err := r.retag(ctx)
-		if err != nil || image.Digest != "" {
-			return image, report, err
-		}
-	}
-	if r.options.Rebuild {
-		r.previous = nil
+	if r.same != nil {
+		return r.retag(ctx)
 	}
 	made, err := r.image(ctx)
 	if err != nil {
@@ -139,9 +78,13 @@ func (r *build) make(ctx context.Context) (site.Image, Report, error) {
 	if err != nil {
 		return site.Image{}, Report{}, err
 	}
-	image := site.Image{Repository: r.site.Image, Tag: r.commit.Tag, Digest: digest, Commit: r.commit}
 	r.publish(ctx, made)
-	return image, Report{Previous: r.previous.name(), Layers: r.list(made)}, nil
+	return r.named(digest), Report{Previous: r.previous.name(), Layers: r.list(made)}, nil
+}
+
+// named is the image of the commit with that digest.
+func (r *build) named(digest string) site.Image {
+	return site.Image{Repository: r.site.Image, Tag: r.commit.Tag, Digest: digest, Commit: r.commit}
 }
 
 // mayMove tells whether the commit's tag may come to name another image. The
@@ -153,16 +96,15 @@ func (r *build) image(ctx context.Context) (*manifest, error) {
 	if r.site.Build.Dockerfile != "" {
 		return r.own(ctx)
 	}
-	largest := pieceSize(totalSize(r.files))
-	var runtime *runtimeImage
+	largest := r.pieceSize()
 	var below, above []*storedLayer
 	work, ctx2 := errgroup.WithContext(ctx)
 	work.Go(func() (err error) {
-		if runtime, err = r.findRuntime(ctx2); err != nil {
+		if err := r.needRuntime(ctx2); err != nil {
 			return err
 		}
-		below, err = r.stages(ctx2, runtime, largest)
-		return errors.Join(err, r.mount(ctx2, runtime))
+		below, err = r.stages(ctx2, largest)
+		return errors.Join(err, r.mount(ctx2, r.runtime))
 	})
 	work.Go(func() (err error) {
 		above, err = r.store(ctx2, codeGroups(r.site, r.files), largest)
@@ -172,28 +114,30 @@ func (r *build) image(ctx context.Context) (*manifest, error) {
 		return nil, err
 	}
 	layers := append(below, above...)
-	if err := r.audit(ctx, runtime, layers); err != nil {
+	if err := r.audit(ctx, r.runtime, layers); err != nil {
 		return nil, err
 	}
-	return r.assemble(ctx, runtime, layers)
+	return r.assemble(ctx, r.runtime, layers)
 }
 
-func totalSize(files []file) (total int64) {
-	for _, f := range files {
+// pieceSize is how large a layer of the site may become, in bytes.
+func (r *build) pieceSize() int64 {
+	var total int64
+	for _, f := range r.files {
 		total += f.size
 	}
-	return total
+	return pieceSize(total)
 }
 
 // stages stores the layers below the commit's files: the recipe's
 // configuration, and what Composer and npm make.
-func (r *build) stages(ctx context.Context, runtime *runtimeImage, largest int64) ([]*storedLayer, error) {
+func (r *build) stages(ctx context.Context, largest int64) ([]*storedLayer, error) {
 	configuration, err := Configuration(r.site)
 	if err != nil {
 		return nil, err
 	}
 	groups := []group{{name: groupConfiguration, files: memoryFiles(configuration)}}
-	stages, err := stagesOf(r.site, r.tree, runtime.reference())
+	stages, err := stagesOf(r.site, r.tree, r.runtime.reference())
 	if err != nil {
 		return nil, err
 	}
@@ -297,33 +241,37 @@ func (r *build) note(err error) {
 	}
 }
 
-// retag gives the commit's tag to the image with the same inputs, if there is
-// one. Then no image is made: its labels name the commit that it was made of.
-func (r *build) retag(ctx context.Context) (site.Image, Report, error) {
+// findSame looks for an image with the same inputs, made for another commit.
+func (r *build) findSame(ctx context.Context) error {
 	probe, cancel := answerWithin(ctx, r.registry.reach)
 	defer cancel()
-	same := r.registry.name.Tag(r.inputs.tag())
-	found, err := remote.Image(same, r.registry.options(ctx)...)
+	tag := r.registry.name.Tag(r.inputs.tag())
+	found, err := remote.Image(tag, r.registry.options(r.reading)...)
 	if isStatus(err, http.StatusNotFound) {
-		return site.Image{}, Report{}, nil
+		return nil
 	}
 	if err != nil {
-		return site.Image{}, Report{}, r.registry.failure(ctx, probe, "look for "+same.String(), err)
+		return r.registry.failure(ctx, probe, "look for "+tag.String(), err)
 	}
-	if _, err := r.registry.put(ctx, r.commit.Tag, found, r.mayMove()); err != nil {
+	r.same = found
+	return nil
+}
+
+// retag gives the commit's tag to the image with the same inputs. No image is
+// made: the labels of this one name the commit that it was made of.
+func (r *build) retag(ctx context.Context) (site.Image, Report, error) {
+	digest, err := r.registry.put(ctx, r.commit.Tag, r.same, r.mayMove())
+	if err != nil {
 		return site.Image{}, Report{}, err
 	}
-	manifest, err := found.Manifest()
+	manifest, err := r.same.Manifest()
 	if err != nil {
-		return site.Image{}, Report{}, r.registry.failure(ctx, ctx, "read "+same.String(), err)
+		return site.Image{}, Report{}, r.registry.failure(ctx, ctx, "read "+r.registry.name.Tag(r.inputs.tag()).String(), err)
 	}
-	digest, err := found.Digest()
-	if err != nil {
-		return site.Image{}, Report{}, err
+	report := Report{
+		Same: manifest.Annotations[annotationTag], Previous: r.previous.name(), Layers: listLayers(manifest, nil),
 	}
-	report := Report{Same: manifest.Annotations[annotationTag], Previous: r.previous.name(), Layers: listLayers(manifest, nil)}
-	image := site.Image{Repository: r.site.Image, Tag: r.commit.Tag, Digest: digest.String(), Commit: r.commit}
-	return image, report, nil
+	return r.named(digest), report, nil
 }
 
 // list describes the layers of an image, and which of them are new.

@@ -78,7 +78,12 @@ func (c checkout) build(t *testing.T, b *Builder, s site.Site, options BuildOpti
 	require.NoError(t, err)
 	commit, err := repository.Head(t.Context(), false)
 	require.NoError(t, err)
-	return b.Build(t.Context(), s, repository, commit, options)
+	plan, err := b.Prepare(t.Context(), s, repository, commit, options)
+	if err != nil {
+		return site.Image{}, Report{}, err
+	}
+	defer plan.Close()
+	return plan.Build(t.Context())
 }
 
 // manyFiles is a tree of about three megabytes, which is cut into pieces.
@@ -214,9 +219,9 @@ func TestBuildOfOneLineSendsOneLayer(t *testing.T) {
 			uploads++
 		}
 	}
-	// The layer, the configuration of the image, and the two blobs of the
-	// provenance statement.
-	assert.Equal(t, 4, uploads, "%s", strings.Join(recorded.requests, "\n"))
+	// What was sent is the layer, the configuration of the image, and the two
+	// blobs of the provenance statement; one upload only asks whether it may.
+	assert.Equal(t, 5, uploads, "%s", strings.Join(recorded.requests, "\n"))
 	assert.Less(t, len(recorded.requests), 45, "%s", strings.Join(recorded.requests, "\n"))
 }
 
@@ -229,7 +234,10 @@ func TestExplain(t *testing.T) {
 		require.NoError(t, err)
 		commit, err := repository.Head(t.Context(), false)
 		require.NoError(t, err)
-		explanation, err := b.Explain(t.Context(), s, repository, commit)
+		plan, err := b.Prepare(t.Context(), s, repository, commit, BuildOptions{})
+		require.NoError(t, err)
+		defer plan.Close()
+		explanation, err := plan.Explain(t.Context())
 		require.NoError(t, err)
 		return explanation
 	}

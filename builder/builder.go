@@ -4,8 +4,6 @@
 package builder
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,7 +14,6 @@ import (
 	"github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/configfile"
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/sitectl/sitectl/site"
 )
 
 // DefaultAddress is where buildkitd listens unless it is told otherwise.
@@ -104,16 +101,4 @@ func New(options Options) (*Builder, error) {
 		transports:   map[string]http.RoundTripper{},
 		repositories: map[name.Repository]clients{},
 	}, nil
-}
-
-// Preflight checks that BuildKit answers and that the registry would accept a
-// push of the site's image. It takes at most ten seconds and reports what is
-// wrong with either, together: *BuildError, *RegistryError.
-func (b *Builder) Preflight(ctx context.Context, s site.Site) error {
-	var unbuildable, unpushable error
-	var checks sync.WaitGroup
-	checks.Go(func() { unbuildable = b.checkBuilder(ctx) })
-	checks.Go(func() { unpushable = b.checkPush(ctx, s.Image) })
-	checks.Wait()
-	return errors.Join(unbuildable, unpushable)
 }

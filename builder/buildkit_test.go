@@ -64,16 +64,6 @@ func TestReachingABuilderEndsWithTheContext(t *testing.T) {
 	assert.NotErrorAs(t, err, &unreachable)
 }
 
-func TestPreflightReportsBoth(t *testing.T) {
-	r := newTestRegistry(t)
-	b := newBuilder(t, Options{Address: "unix:///missing/buildkitd.sock", RegistryCA: r.ca})
-	err := b.Preflight(t.Context(), r.site())
-	var unreachable *BuildError
-	require.ErrorAs(t, err, &unreachable)
-	var refused *RegistryError
-	require.ErrorAs(t, err, &refused)
-}
-
 func TestDefaultAddress(t *testing.T) {
 	assert.Equal(t, DefaultAddress, newBuilder(t, Options{}).options.Address)
 }

@@ -15,14 +15,10 @@ type Explanation struct {
 	Inputs   Inputs   `json:"inputs"`
 }
 
-// Explain compares the inputs of a commit with those of the image built last.
-// It makes nothing. Errors: *RegistryError, *BuildError, *site.RepositoryError.
-func (b *Builder) Explain(ctx context.Context, s site.Site, repo *site.Repository, commit site.Commit) (Explanation, error) {
-	r, err := b.begin(ctx, s, repo, commit, BuildOptions{})
-	if err != nil {
-		return Explanation{}, err
-	}
-	defer r.tree.Close()
+// Explain compares the inputs of the commit with those of the image built
+// last. It makes nothing.
+func (p *Plan) Explain(ctx context.Context) (Explanation, error) {
+	r := p.build
 	explanation := Explanation{Inputs: r.inputs, Changed: r.inputs.differences(Inputs{})}
 	if r.previous == nil {
 		return explanation, nil
@@ -31,9 +27,10 @@ func (b *Builder) Explain(ctx context.Context, s site.Site, repo *site.Repositor
 	if r.inputs.Tree == r.previous.inputs.Tree || r.previous.commit == "" {
 		return explanation, nil
 	}
-	explanation.Files, err = repo.Changed(ctx, r.previous.commit, commit.SHA)
+	files, err := r.git.Changed(ctx, r.previous.commit, r.commit.SHA)
 	if errors.Is(err, site.ErrNoHistory) {
 		return explanation, nil // a shallow clone
 	}
+	explanation.Files = files
 	return explanation, err
 }

@@ -60,7 +60,16 @@ func ship(t *testing.T, b *Builder, s site.Site, dir string) (site.Image, Report
 	require.NoError(t, err)
 	commit, err := repository.Head(t.Context(), false)
 	require.NoError(t, err)
-	return b.Build(t.Context(), s, repository, commit, BuildOptions{})
+	return buildCommit(t.Context(), b, s, repository, commit)
+}
+
+func buildCommit(ctx context.Context, b *Builder, s site.Site, repository *site.Repository, commit site.Commit) (site.Image, Report, error) {
+	plan, err := b.Prepare(ctx, s, repository, commit, BuildOptions{})
+	if err != nil {
+		return site.Image{}, Report{}, err
+	}
+	defer plan.Close()
+	return plan.Build(ctx)
 }
 
 func write(t *testing.T, dir string, files map[string]string) {
@@ -100,9 +109,18 @@ func pulled(t *testing.T, b *Builder, s site.Site, image site.Image) map[string]
 	}
 }
 
-func TestLabPreflight(t *testing.T) {
+func TestLabPrepare(t *testing.T) {
 	b, _ := labBuilder(t)
-	require.NoError(t, b.Preflight(t.Context(), labSite(t)))
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"index.php": "<?php"})
+	commitAll(t, dir)
+	repository, err := site.OpenRepository(t.Context(), dir)
+	require.NoError(t, err)
+	commit, err := repository.Head(t.Context(), false)
+	require.NoError(t, err)
+	plan, err := b.Prepare(t.Context(), labSite(t), repository, commit, BuildOptions{})
+	require.NoError(t, err)
+	require.NoError(t, plan.Close())
 }
 
 func TestLabBuild(t *testing.T) {
@@ -240,7 +258,7 @@ func TestLabCancel(t *testing.T) {
 		<-begun.seen
 		cancel(stopped)
 	}()
-	_, _, err = b.Build(ctx, s, repository, commit, BuildOptions{})
+	_, _, err = buildCommit(ctx, b, s, repository, commit)
 	require.ErrorIs(t, err, stopped)
 
 	write(t, dir, map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\nUSER 10001:10001\n"})
@@ -287,7 +305,7 @@ func TestLabBrokenClone(t *testing.T) {
 	require.NoError(t, os.Chmod(path, 0o600))
 	require.NoError(t, os.Truncate(path, 1<<19))
 
-	_, _, err = b.Build(t.Context(), s, repository, commit, BuildOptions{})
+	_, _, err = buildCommit(t.Context(), b, s, repository, commit)
 	var failed *BuildError
 	require.ErrorAs(t, err, &failed, "%s", progress)
 	assert.ErrorContains(t, err, "git cat-file")

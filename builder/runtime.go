@@ -44,34 +44,46 @@ func (b *Builder) resolveBase(ctx context.Context, s site.Site) (base, error) {
 	return base{name: s.Build.Base, digest: digest}, err
 }
 
-// findRuntime finds the runtime image of the site, or has it built.
-func (r *build) findRuntime(ctx context.Context) (*runtimeImage, error) {
-	dockerfile, err := runtimeDockerfile(r.site, r.base.reference())
-	if err != nil {
-		return nil, err
+// findRuntime looks for the runtime image of the site.
+func (r *build) findRuntime(ctx context.Context) error {
+	repository, tag, _, err := r.runtimeInputs()
+	if err == nil {
+		r.runtime, err = repository.runtimeImage(ctx, r.reading, tag)
 	}
-	repository, err := r.repository(r.site.Build.Runtime)
-	if err != nil {
-		return nil, err
+	return err
+}
+
+// needRuntime has the runtime image of the site built, if it was not found.
+func (r *build) needRuntime(ctx context.Context) error {
+	if r.runtime != nil {
+		return nil
 	}
-	tag := runtimeTag(dockerfile, r.site.Build.Platform)
-	if !r.options.Rebuild {
-		if found, err := repository.runtimeImage(ctx, r.reading, tag); err != nil || found != nil {
-			return found, err
-		}
+	repository, tag, dockerfile, err := r.runtimeInputs()
+	if err != nil {
+		return err
 	}
 	digest, err := r.buildRuntime(ctx, repository, dockerfile)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.publishRuntime(ctx, repository, tag, digest); err != nil {
-		return nil, err
+		return err
 	}
-	found, err := repository.runtimeImage(ctx, r.reading, tag)
-	if err == nil && found == nil {
+	r.runtime, err = repository.runtimeImage(ctx, r.reading, tag)
+	if err == nil && r.runtime == nil {
 		err = repository.refused("look for "+repository.name.Tag(tag).String(), errors.New("it is gone, although it was pushed just now"))
 	}
-	return found, err
+	return err
+}
+
+// runtimeInputs are where the runtime image is, and what it is built from.
+func (r *build) runtimeInputs() (repository *repository, tag, dockerfile string, err error) {
+	dockerfile, err = runtimeDockerfile(r.site, r.base.reference())
+	if err != nil {
+		return nil, "", "", err
+	}
+	repository, err = r.repository(r.site.Build.Runtime)
+	return repository, runtimeTag(dockerfile, r.site.Build.Platform), dockerfile, err
 }
 
 func runtimeTag(dockerfile, platform string) string {

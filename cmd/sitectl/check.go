@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +23,7 @@ const lookTimeout = 2 * time.Second
 // checkShip checks all that a ship needs, unless the commit is running
 // already: that takes two requests to find out, and then nothing else matters.
 func (s *shipment) checkShip(ctx context.Context) error {
-	return s.check(ctx, s.preflightBuilder, s.preflightCluster)
+	return s.check(ctx, s.prepare, s.preflightCluster)
 }
 
 // checkDeploy is checkShip without a builder: the image must be there.
@@ -52,10 +53,9 @@ func (s *shipment) checkBuild(ctx context.Context) error {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	if err := s.find(ctx); err == nil && s.image.Digest != "" && !s.rebuild {
-		return nil
-	}
-	return s.preflightBuilder(ctx)
+	// The registry says the same again if it does not answer, and more.
+	_ = s.find(ctx)
+	return s.prepare(ctx)
 }
 
 // open reads what is shipped. It opens no connection.
@@ -121,8 +121,22 @@ func (s *shipment) connect() error {
 	return err
 }
 
-func (s *shipment) preflightBuilder(ctx context.Context) error {
-	return s.builder.Preflight(ctx, s.source.site)
+// prepare finds out what has to be built, unless the image is there already.
+func (s *shipment) prepare(ctx context.Context) (err error) {
+	if s.image.Digest != "" && !s.rebuild {
+		return nil
+	}
+	options := builder.BuildOptions{Rebuild: s.rebuild}
+	s.plan, err = s.builder.Prepare(ctx, s.source.site, s.source.repository, s.source.commit, options)
+	if err != nil || !s.explain {
+		return err
+	}
+	explanation, err := s.plan.Explain(ctx)
+	if err == nil {
+		s.explanation = &explanation
+		explainInputs(s.log.Line, explanation)
+	}
+	return err
 }
 
 func (s *shipment) preflightCluster(ctx context.Context) error {
@@ -130,6 +144,26 @@ func (s *shipment) preflightCluster(ctx context.Context) error {
 		return err
 	}
 	return s.deployer.Preflight(ctx, s.image)
+}
+
+// explainInputs says why an image has to be built, or why not.
+func explainInputs(line func(string), e builder.Explanation) {
+	switch {
+	case e.Previous == "":
+		line("there is no image of this site yet")
+	case len(e.Changed) == 0:
+		line("nothing of what an image is made of has changed since " + e.Previous)
+	default:
+		line("changed since " + e.Previous + ": " + strings.Join(e.Changed, ", "))
+	}
+	const shown = 20
+	for i, file := range e.Files {
+		if i == shown {
+			line(fmt.Sprintf("  and %d more", len(e.Files)-shown))
+			break
+		}
+		line("  " + file)
+	}
 }
 
 // requireImage makes sure that the image of the commit is in the registry.
@@ -165,6 +199,8 @@ func newBuilder(o options) (*builder.Builder, error) {
 		RegistryCA: o.registryCA,
 		Progress:   o.progress,
 		Stderr:     o.stderr,
+		Secrets:    o.secrets,
+		SSH:        o.ssh,
 	})
 }
 

@@ -31,7 +31,7 @@ var statusMeanings = map[status]string{
 	statusDone:      "done; for ship also: this commit is already running",
 	statusFailed:    "failed, for a reason that has no status of its own",
 	statusUsage:     "wrong use, a bad site.yaml, or a repository that cannot be shipped; nothing was touched",
-	statusBuild:     "the builder cannot be reached, or a build step failed",
+	statusBuild:     "the builder cannot be reached, a build step failed, or the audit refuses the image",
 	statusRegistry:  "the registry cannot be reached, or refuses the login or the push",
 	statusMigration: "the migration failed; the site serves what it served before",
 	statusRollout:   "the rollout failed; the site serves what it served before",
@@ -55,7 +55,7 @@ func exitStatus(ctx context.Context, err error) status {
 	switch {
 	case is[*usageError](err), is[site.Problems](err), is[*site.DirtyError](err), is[*site.RepositoryError](err):
 		return statusUsage
-	case is[*builder.BuildError](err):
+	case is[*builder.BuildError](err), is[*builder.AuditError](err):
 		return statusBuild
 	case is[*builder.RegistryError](err), is[*missingImageError](err):
 		return statusRegistry

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sitectl/sitectl/builder"
 	"github.com/urfave/cli/v2"
 )
 
@@ -21,6 +22,9 @@ type options struct {
 	output      string // text or json
 	allowDirty  bool
 	rebuild     bool
+	explain     bool
+	secrets     []builder.Secret // that steps of the build may mount
+	ssh         bool             // whether they may use the SSH agent
 
 	stdout io.Writer
 	stderr io.Writer
@@ -43,7 +47,10 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "`STYLE` in which the work is shown: " + strings.Join(progresses, ", ")},
 		&cli.StringFlag{Name: "output", Value: "text", Usage: "`FORMAT` of standard output: " + strings.Join(outputs, ", ")},
 		&cli.BoolFlag{Name: "allow-dirty", DisableDefaultText: true, Usage: "take the working tree if it differs from the commit, and mark the tag"},
-		&cli.BoolFlag{Name: "rebuild", DisableDefaultText: true, Usage: "build even if the registry has the image of this commit"},
+		&cli.BoolFlag{Name: "rebuild", DisableDefaultText: true, Usage: "build all of it anew even if the registry has the image of this commit"},
+		&cli.BoolFlag{Name: "explain", DisableDefaultText: true, Usage: "say what has changed since the image that was built last"},
+		&cli.StringSliceFlag{Name: "secret", Usage: "`id=NAME,src=FILE` that steps of the build may mount; composer-auth is for Composer, npmrc for npm"},
+		&cli.BoolFlag{Name: "ssh", DisableDefaultText: true, Usage: "let steps of the build use the SSH agent"},
 	}
 }
 
@@ -79,13 +86,43 @@ func readOptions(c *cli.Context) (options, error) {
 		output:      setting(c, "output").String("output"),
 		allowDirty:  setting(c, "allow-dirty").Bool("allow-dirty"),
 		rebuild:     setting(c, "rebuild").Bool("rebuild"),
+		explain:     setting(c, "explain").Bool("explain"),
+		ssh:         setting(c, "ssh").Bool("ssh"),
 		stdout:      c.App.Writer,
 		stderr:      c.App.ErrWriter,
 	}
 	if err := oneOf("progress", o.progress, progresses); err != nil {
 		return options{}, err
 	}
+	var err error
+	if o.secrets, err = parseSecrets(setting(c, "secret").StringSlice("secret")); err != nil {
+		return options{}, err
+	}
 	return o, oneOf("output", o.output, outputs)
+}
+
+// parseSecrets reads secrets as docker writes them: "id=NAME,src=FILE".
+func parseSecrets(texts []string) ([]builder.Secret, error) {
+	var secrets []builder.Secret
+	for _, text := range texts {
+		var secret builder.Secret
+		for pair := range strings.SplitSeq(text, ",") {
+			switch key, value, _ := strings.Cut(pair, "="); key {
+			case "id":
+				secret.ID = value
+			case "src", "source":
+				secret.File = value
+			}
+		}
+		if secret.ID == "" || secret.File == "" {
+			return nil, &usageError{
+				message: fmt.Sprintf("--secret cannot be %q", text),
+				hint:    "write it as id=NAME,src=FILE, for example id=composer-auth,src=auth.json",
+			}
+		}
+		secrets = append(secrets, secret)
+	}
+	return secrets, nil
 }
 
 // setting returns the innermost context in which the flag is set: what stands

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
 	"time"
 
+	"github.com/sitectl/sitectl/builder"
 	"github.com/sitectl/sitectl/ci"
 	"github.com/sitectl/sitectl/deployer"
 	"github.com/sitectl/sitectl/site"
@@ -40,9 +42,12 @@ type imageResult struct {
 }
 
 type buildResult struct {
-	Layers       int   `json:"layers"`       // of the image
-	LayersPushed int   `json:"layersPushed"` // those that the image of the nearest earlier commit does not have
-	BytesPushed  int64 `json:"bytesPushed"`  // their compressed size
+	Same         string               `json:"same,omitempty"` // tag of the commit that had the same inputs: nothing was built
+	Layers       int                  `json:"layers"`         // of the image
+	LayersPushed int                  `json:"layersPushed"`   // those that the image built before does not have
+	BytesPushed  int64                `json:"bytesPushed"`    // their compressed size
+	LayerList    []builder.Layer      `json:"layerList"`      // from the base up
+	Explanation  *builder.Explanation `json:"explanation,omitempty"`
 }
 
 type errorResult struct {
@@ -53,6 +58,9 @@ type errorResult struct {
 // finish tells how it went, as a summary for people or a document for
 // machines, and returns err.
 func (s *shipment) finish(ctx context.Context, err error) error {
+	if s.plan != nil {
+		err = errors.Join(err, s.plan.Close())
+	}
 	r := s.result(ctx, err)
 	if s.output == "json" {
 		if writeErr := writeJSON(s.stdout, r); err == nil {
@@ -81,7 +89,10 @@ func (s *shipment) result(ctx context.Context, err error) result {
 	}
 	if s.report != nil {
 		layers, bytes := s.report.NewLayers()
-		r.Build = &buildResult{len(s.report.Layers), layers, bytes}
+		r.Build = &buildResult{
+			Same: s.report.Same, Layers: len(s.report.Layers), LayersPushed: layers, BytesPushed: bytes,
+			LayerList: s.report.Layers, Explanation: s.explanation,
+		}
 	}
 	if s.image.Digest != "" {
 		r.Image = &imageResult{s.image.Reference(), s.image.Repository, s.image.Tag, s.image.Digest}
@@ -123,7 +134,10 @@ func (s *shipment) summarize(r result) {
 	row("image", s.image.Repository+":"+s.image.Tag)
 	row("digest", s.image.Digest)
 	if r.Build != nil {
-		row("pushed", fmt.Sprintf("%d of %d layers, %.2f MB", r.Build.LayersPushed, r.Build.Layers, float64(r.Build.BytesPushed)/1e6))
+		row("pushed", pushed(*r.Build))
+		for _, group := range byGroup(r.Build.LayerList) {
+			row("  "+group.name, group.String())
+		}
 	}
 	row("url", r.URL)
 	var total float64
@@ -137,6 +151,47 @@ func (s *shipment) summarize(r result) {
 	}
 	row("total", ci.Seconds(time.Duration(total*float64(time.Second))))
 	_ = table.Flush()
+}
+
+// pushed says how much of an image was new.
+func pushed(b buildResult) string {
+	if b.Same != "" {
+		return "nothing: the image of " + b.Same + " is made of the same"
+	}
+	return fmt.Sprintf("%d of %d layers, %s", b.LayersPushed, b.Layers, megabytes(b.BytesPushed))
+}
+
+func megabytes(bytes int64) string { return fmt.Sprintf("%.2f MB", float64(bytes)/1e6) }
+
+// layerGroup is the layers of an image that change at the same rate.
+type layerGroup struct {
+	name        string
+	layers, new int
+	size        int64 // compressed, in bytes
+}
+
+func (g layerGroup) String() string {
+	if g.layers == 1 {
+		return fmt.Sprintf("1 layer, %s, %d new", megabytes(g.size), g.new)
+	}
+	return fmt.Sprintf("%d layers, %s, %d new", g.layers, megabytes(g.size), g.new)
+}
+
+// byGroup adds up layers, in their order.
+func byGroup(layers []builder.Layer) []layerGroup {
+	var groups []layerGroup
+	for _, layer := range layers {
+		if len(groups) == 0 || groups[len(groups)-1].name != layer.Group {
+			groups = append(groups, layerGroup{name: layer.Group})
+		}
+		group := &groups[len(groups)-1]
+		group.layers++
+		group.size += layer.Size
+		if layer.New {
+			group.new++
+		}
+	}
+	return groups
 }
 
 // writeJSON writes one indented JSON document.

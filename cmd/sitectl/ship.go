@@ -21,7 +21,7 @@ func shipCommand() *cli.Command {
 		`,
 		flags: []string{
 			"file", "environment", "builder", "kubeconfig", "context",
-			"registry-ca", "progress", "output", "allow-dirty", "rebuild",
+			"registry-ca", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh",
 		},
 		statuses: allStatuses,
 	}.command(runShip)

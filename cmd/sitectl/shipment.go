@@ -26,6 +26,9 @@ type shipment struct {
 	builder  *builder.Builder
 	deployer *deployer.Deployer
 
+	plan        *builder.Plan        // nil if nothing has to be built
+	explanation *builder.Explanation // nil unless it was asked for
+
 	image   site.Image        // without a digest while the registry does not have it
 	report  *builder.Report   // nil unless something was built
 	release *deployer.Release // nil until it is recorded
@@ -75,14 +78,14 @@ func (s *shipment) buildStep() step {
 }
 
 func (s *shipment) skipBuild(context.Context) (string, error) {
-	if s.image.Digest == "" || s.rebuild {
+	if s.plan != nil {
 		return "", nil
 	}
 	return s.image.Repository + ":" + s.image.Tag + " is already in the registry", nil
 }
 
 func (s *shipment) build(ctx context.Context) error {
-	image, report, err := s.builder.Build(ctx, s.source.site, s.source.repository, s.source.commit, builder.BuildOptions{Rebuild: s.rebuild})
+	image, report, err := s.plan.Build(ctx)
 	if err != nil {
 		return err
 	}
@@ -112,7 +115,7 @@ func (s *shipment) deploySteps() []step {
 	}
 	steps := []step{{
 		name:    "prepare",
-		run:     s.prepare,
+		run:     s.layOut,
 		stopped: "Some of namespace, credentials, configuration, volumes, database and cache may be laid out. The site serves what it served before.",
 	}, migrate, roll}
 	if after {
@@ -133,7 +136,7 @@ func (s *shipment) deploySteps() []step {
 	})
 }
 
-func (s *shipment) prepare(ctx context.Context) error {
+func (s *shipment) layOut(ctx context.Context) error {
 	if err := s.deployer.Apply(ctx, s.image); err != nil {
 		return err
 	}
