@@ -121,7 +121,7 @@ func audit(ctx context.Context, image audited, allow []site.AuditException, secr
 	}
 	search := newSecretSearch(secrets)
 	seen, err := inspect(ctx, image, search)
-	if err == nil && seen.unread > 0 && (seen.uncertain || len(seen.findings) > 0) {
+	if err == nil && seen.unread > 0 && (seen.uncertain || len(exceptions.left(seen.findings)) > 0) {
 		// What was not read may hide or delete what was found.
 		image.Marks = nil
 		seen, err = inspect(ctx, image, search)
@@ -129,15 +129,14 @@ func audit(ctx context.Context, image audited, allow []site.AuditException, secr
 	if err != nil {
 		return verdict{}, err
 	}
-	findings := append(configFindings(image.Config, search), seen.findings...)
-	slices.SortFunc(findings, compareFindings)
-	findings, unused := exceptions.apply(findings)
-	findings = topmost(findings)
+	all := append(configFindings(image.Config, search), seen.findings...)
+	slices.SortFunc(all, compareFindings)
+	findings := topmost(exceptions.left(all))
 	for i := range findings {
 		findings[i].Path = search.mask(findings[i].Path)
 		findings[i].Reason = search.mask(findings[i].Reason)
 	}
-	return verdict{Findings: findings, Unused: unused, Marks: seen.marks}, nil
+	return verdict{Findings: findings, Unused: exceptions.unused(all), Marks: seen.marks}, nil
 }
 
 func compareFindings(a, b Finding) int {
@@ -181,7 +180,6 @@ type exceptions []exception
 type exception struct {
 	site.AuditException
 	pattern *patternmatcher.PatternMatcher
-	used    bool
 }
 
 func newExceptions(allow []site.AuditException) (exceptions, error) {
@@ -211,29 +209,28 @@ func matches(pattern *patternmatcher.PatternMatcher, name string) (bool, error) 
 	return matched, err
 }
 
-// apply returns the findings that no exception allows, and the exceptions that
-// allow none.
-func (e exceptions) apply(findings []Finding) ([]Finding, []site.AuditException) {
-	kept := slices.DeleteFunc(findings, e.allows)
-	var unused []site.AuditException
-	for _, exception := range e {
-		if !exception.used {
-			unused = append(unused, exception.AuditException)
-		}
+func (e exception) allows(finding Finding) bool {
+	if e.Rule != finding.Rule {
+		return false
 	}
-	return kept, unused
+	matched, _ := matches(e.pattern, finding.Path) // was tried when it was read
+	return matched
 }
 
-func (e exceptions) allows(finding Finding) bool {
-	allowed := false
-	for i := range e {
-		if e[i].Rule != finding.Rule {
-			continue
-		}
-		// The pattern was tried when it was read.
-		if matched, _ := matches(e[i].pattern, finding.Path); matched {
-			e[i].used, allowed = true, true
+// left are the findings that no exception allows.
+func (e exceptions) left(findings []Finding) []Finding {
+	return slices.DeleteFunc(slices.Clone(findings), func(finding Finding) bool {
+		return slices.ContainsFunc(e, func(one exception) bool { return one.allows(finding) })
+	})
+}
+
+// unused are the exceptions that allow none of the findings.
+func (e exceptions) unused(findings []Finding) []site.AuditException {
+	var unused []site.AuditException
+	for _, one := range e {
+		if !slices.ContainsFunc(findings, one.allows) {
+			unused = append(unused, one.AuditException)
 		}
 	}
-	return allowed
+	return unused
 }

@@ -310,6 +310,25 @@ func TestAuditReadsAllIfThatDecides(t *testing.T) {
 	}
 }
 
+// What is allowed is read again each time, but not everything else with it.
+func TestAuditReadsWhatIsAllowed(t *testing.T) {
+	base, _, code := stack(t)
+	allow := []site.AuditException{{Rule: "setuid", Path: "/usr/bin/su", Reason: "a test"}}
+	first, err := audit(t.Context(), audited{Config: hardened(), Layers: []v1.Layer{base, code}}, allow, nil)
+	require.NoError(t, err)
+	require.Empty(t, first.Findings)
+
+	reads, layers := countReads(base, code)
+	second, err := audit(t.Context(), audited{Config: hardened(), Layers: layers, Marks: first.Marks}, allow, nil)
+	require.NoError(t, err)
+	assert.Equal(t, first, second)
+	assert.Equal(t, []int{1, 0}, []int{reads[0].reads, reads[1].reads})
+
+	third, err := audit(t.Context(), audited{Config: hardened(), Layers: layers, Marks: first.Marks}, nil, nil)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"setuid /usr/bin/su"}, brief(third.Findings), "the exception is gone")
+}
+
 // bareArchive has a file without the folders that it is in.
 func bareArchive(t testing.TB, name string) []byte {
 	t.Helper()
