@@ -43,7 +43,7 @@ type build struct {
 // Dockerfile sees everything, as BuildKit reads .dockerignore itself then.
 func (r *build) readFiles(ctx context.Context) (err error) {
 	if r.site.Build.Dockerfile == "" {
-		r.files, err = codeFiles(ctx, r.tree)
+		r.files, err = codeFiles(ctx, r.site, r.tree)
 		return err
 	}
 	view := treeFiles(r.tree)

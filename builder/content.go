@@ -66,10 +66,10 @@ func treeFile(tree *site.Tree, entry site.Entry, at string) file {
 	return f
 }
 
-// codeFiles are the files of a commit that are part of the site: its tree
-// without what .dockerignore names.
-func codeFiles(ctx context.Context, tree *site.Tree) ([]file, error) {
-	shipped, err := siteFiles(ctx, tree)
+// codeFiles are the files of a commit that are part of the site's image: its
+// tree without what .dockerignore names, and what pods mount volumes over.
+func codeFiles(ctx context.Context, s site.Site, tree *site.Tree) ([]file, error) {
+	shipped, err := siteFiles(ctx, tree, s.Outside()...)
 	if err != nil {
 		return nil, err
 	}

@@ -40,9 +40,10 @@ type files struct {
 
 var _ fsutil.FS = (*files)(nil)
 
-// siteFiles is what the generated Dockerfile copies into the image: the
-// commit's tree without what .dockerignore names.
-func siteFiles(ctx context.Context, tree *site.Tree) (fsutil.FS, error) {
+// siteFiles is what of a commit is part of a site's image: its tree without
+// what .dockerignore names, and without what is outside, given as patterns of
+// the same kind.
+func siteFiles(ctx context.Context, tree *site.Tree, outside ...string) (fsutil.FS, error) {
 	var excluded []string
 	if _, ok := tree.Lookup(".dockerignore"); ok {
 		content, err := tree.ReadFile(".dockerignore")
@@ -54,7 +55,7 @@ func siteFiles(ctx context.Context, tree *site.Tree) (fsutil.FS, error) {
 		}
 	}
 	filtered, err := fsutil.NewFilterFS(treeFiles(tree), &fsutil.FilterOpt{
-		ExcludePatterns: append(excluded, notShipped...),
+		ExcludePatterns: slices.Concat(excluded, notShipped, outside),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read .dockerignore: %w", err)

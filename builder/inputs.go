@@ -58,11 +58,7 @@ func hashOf(value any) string {
 // image. The rules of the audit are part of it: with an exception taken back,
 // an image has to be looked at again.
 func settings(s site.Site) string {
-	var uploads string
-	if s.Files != nil && s.Files.Volume != nil {
-		uploads = s.Files.Volume.Path
-	}
-	return hashOf(map[string]any{"build": s.Build, "preset": s.Preset, "uploads": uploads})
+	return hashOf(map[string]any{"build": s.Build, "preset": s.Preset, "mounts": s.MountPoints()})
 }
 
 // recipeVersion names how this version of sitectl makes images: the templates

@@ -6,7 +6,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/sitectl/sitectl/site"
@@ -51,42 +50,29 @@ func Configuration(s site.Site) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := map[string]string{
+	files, err := presetFiles(s)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, map[string]string{
 		"etc/apache2/apache2.conf":           apache,
 		"etc/php/site.ini":                   ini,
 		"usr/local/share/sitectl/health.php": string(health),
-	}
-	if s.Preset == site.WordPress {
-		err = addWordPress(files, s)
-	}
-	return files, err
-}
-
-// addWordPress adds a wp-config.php one level above the docroot, where
-// WordPress looks if the docroot has none, and the migration that installs it.
-func addWordPress(files map[string]string, s site.Site) error {
-	above := path.Dir(path.Join(site.CodeDir, s.Build.Docroot))
-	for source, target := range map[string]string{
-		"wordpress/wp-config.php": path.Join(above, "wp-config.php"),
-		"wordpress/migrate.php":   "/usr/local/share/sitectl/wordpress/migrate.php",
-	} {
-		content, err := templates.Static(source)
-		if err != nil {
-			return err
-		}
-		files[strings.TrimPrefix(target, "/")] = string(content)
-	}
-	return nil
+	})
+	return files, nil
 }
 
 func apacheConfiguration(s site.Site) (string, error) {
 	var uploads []map[string]any
-	if s.Files != nil && s.Files.Volume != nil {
-		uploads = append(uploads, map[string]any{"path": path.Join(site.CodeDir, s.Files.Volume.Path)})
+	for _, folder := range s.MountPoints() {
+		uploads = append(uploads, map[string]any{"path": path.Join(site.CodeDir, folder)})
 	}
 	return templates.Render("build/apache2.conf", map[string]any{
-		"docroot": path.Join(site.CodeDir, s.Build.Docroot),
-		"uploads": uploads,
+		"docroot":  path.Join(site.CodeDir, s.Build.Docroot),
+		"fallback": s.Build.Fallback,
+		"drupal":   s.Preset == site.Drupal,
+		"writable": len(uploads) > 0,
+		"uploads":  uploads,
 	})
 }
 

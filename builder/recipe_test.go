@@ -45,7 +45,7 @@ func wordpressSite() site.Site {
 	s := phpSite()
 	s.Preset = site.WordPress
 	s.Build = site.Build{
-		Base: "debian:bookworm-slim", Docroot: "web",
+		Base: "debian:bookworm-slim", Docroot: "web", Fallback: "/index.php",
 		PHP: site.BuildPHP{
 			Extensions: []string{"mysql", "intl", "gd", "mysqli", "json", "dom"},
 			Ini: map[string]string{
@@ -58,8 +58,17 @@ func wordpressSite() site.Site {
 	return s
 }
 
+func drupalSite() site.Site {
+	s := phpSite()
+	s.Preset = site.Drupal
+	s.Build.Docroot, s.Build.Fallback, s.Build.Composer = "web", "/index.php", &site.Composer{}
+	s.Files = &site.Files{Volume: &site.FilesVolume{Path: "web/sites/default/files", Also: []string{"web/sites/shop/files"}}}
+	s.Writable = []string{"var/cache"}
+	return s
+}
+
 func TestRecipe(t *testing.T) {
-	for name, s := range map[string]site.Site{"php": phpSite(), "wordpress": wordpressSite()} {
+	for name, s := range map[string]site.Site{"php": phpSite(), "wordpress": wordpressSite(), "drupal": drupalSite()} {
 		t.Run(name, func(t *testing.T) {
 			dockerfile, err := Dockerfile(s)
 			require.NoError(t, err)
@@ -73,25 +82,40 @@ func TestRecipe(t *testing.T) {
 }
 
 func TestConfigurationFiles(t *testing.T) {
-	wordpress := "usr/local/share/sitectl/wordpress/migrate.php"
+	wordpress := []string{
+		"usr/local/share/sitectl/wordpress/constants.php", "usr/local/share/sitectl/wordpress/cron.php",
+		"usr/local/share/sitectl/wordpress/migrate.php",
+	}
+	bedrock := slices.Concat(wordpress, []string{
+		"usr/local/share/sitectl/wordpress/bedrock.php", "var/www/site/config/environments/production.php", "var/www/site/wp-config.php",
+	})
+	drupal := []string{
+		"usr/local/share/sitectl/drupal/settings.php", "usr/local/share/sitectl/drupal/migrate.php",
+		"var/www/site/web/sites/default/settings.php", "var/www/site/web/sites/default/settings.local.php",
+	}
+	composer := &site.Composer{}
 	always := []string{"etc/apache2/apache2.conf", "etc/php/site.ini", "usr/local/share/sitectl/health.php"}
 	tests := map[string]struct {
-		preset  site.Preset
-		docroot string
-		want    []string
+		preset   site.Preset
+		docroot  string
+		composer *site.Composer
+		want     []string
 	}{
-		"php":                        {site.PHP, ".", always},
-		"wordpress at the root":      {site.WordPress, ".", append([]string{wordpress, "var/www/wp-config.php"}, always...)},
-		"wordpress in a folder":      {site.WordPress, "web", append([]string{wordpress, "var/www/site/wp-config.php"}, always...)},
-		"wordpress in a deep folder": {site.WordPress, "a/b", append([]string{wordpress, "var/www/site/a/wp-config.php"}, always...)},
+		"php":                        {site.PHP, ".", nil, nil},
+		"php with Composer":          {site.PHP, ".", composer, nil},
+		"wordpress at the root":      {site.WordPress, ".", nil, append(wordpress, "var/www/wp-config.php")},
+		"wordpress in a folder":      {site.WordPress, "web", nil, append(wordpress, "var/www/site/wp-config.php")},
+		"wordpress in a deep folder": {site.WordPress, "a/b", nil, append(wordpress, "var/www/site/a/wp-config.php")},
+		"bedrock":                    {site.WordPress, "web", composer, bedrock},
+		"drupal":                     {site.Drupal, "web", composer, drupal},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := phpSite()
-			s.Preset, s.Build.Docroot = test.preset, test.docroot
+			s.Preset, s.Build.Docroot, s.Build.Composer = test.preset, test.docroot, test.composer
 			files, err := Configuration(s)
 			require.NoError(t, err)
-			assert.ElementsMatch(t, test.want, slices.Collect(maps.Keys(files)))
+			assert.ElementsMatch(t, append(test.want, always...), slices.Collect(maps.Keys(files)))
 			for name, content := range files {
 				assert.NotEmpty(t, content, name)
 			}
@@ -170,6 +194,7 @@ func TestNoValueChangesTheConfiguration(t *testing.T) {
 
 	for field, set := range map[string]func(*site.Site, string){
 		"docroot":   func(s *site.Site, value string) { s.Build.Docroot = value },
+		"fallback":  func(s *site.Site, value string) { s.Build.Fallback = "/" + value },
 		"files":     func(s *site.Site, value string) { s.Files.Volume = &site.FilesVolume{Path: value} },
 		"ini value": func(s *site.Site, value string) { s.Build.PHP.Ini = map[string]string{"memory_limit": value} },
 		"ini key":   func(s *site.Site, value string) { s.Build.PHP.Ini = map[string]string{value: "1"} },

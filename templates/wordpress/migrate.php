@@ -4,8 +4,8 @@
 // database, or brings the database up to the code of this image. A run that
 // was killed is finished by the next one.
 //
-// Usage: php migrate.php [DOCROOT]; without it, the working directory or a
-// folder in it that has WordPress.
+// Usage: php migrate.php [FOLDER]; without it, the working directory, a folder
+// in it that has WordPress, or a folder of that (web/wp).
 
 declare(strict_types=1);
 
@@ -74,7 +74,7 @@ function sitectl_upgrade(): void
         : "upgraded the database from version $from to $to for WordPress $wp_version\n";
 }
 
-$docroot = $argv[1] ?? dirname(glob('{wp-load.php,*/wp-load.php}', GLOB_BRACE)[0] ?? './wp-load.php');
+$docroot = $argv[1] ?? dirname(glob('{wp-load.php,*/wp-load.php,*/*/wp-load.php}', GLOB_BRACE)[0] ?? './wp-load.php');
 if (!is_file("$docroot/wp-load.php")) {
     sitectl_fail("no WordPress in $docroot");
 }

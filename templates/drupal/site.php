@@ -1,0 +1,9 @@
+<?php
+
+// Part of the image, as the site has no such file of its own. One that it has
+// takes the place of this one, and needs the next line.
+require '/usr/local/share/sitectl/drupal/settings.php';
+
+if (is_file("$app_root/$site_path/services.yml")) {
+    $settings['container_yamls']['site'] = "$app_root/$site_path/services.yml";
+}
