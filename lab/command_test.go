@@ -31,9 +31,9 @@ func TestEnvironmentNeedsNoQuotes(t *testing.T) {
 	var names []string
 	for _, v := range lab.Environment() {
 		names = append(names, v.Name)
-		assert.Regexp(t, `^[A-Za-z0-9/:._-]+$`, v.Value, v.Name)
+		assert.Regexp(t, `^[A-Za-z0-9/:._=-]+$`, v.Value, v.Name)
 	}
-	assert.Equal(t, []string{"KUBECONFIG", "BUILDKIT_HOST", "DOCKER_CONFIG", "SITECTL_REGISTRY", "SITECTL_REGISTRY_CA", "SITECTL_INGRESS"}, names)
+	assert.Equal(t, []string{"KUBECONFIG", "BUILDKIT_HOST", "DOCKER_CONFIG", "SITECTL_REGISTRY", "SITECTL_REGISTRY_CA", "SITECTL_REGISTRY_MIRRORS", "SITECTL_INGRESS"}, names)
 }
 
 func TestPrintStatus(t *testing.T) {

@@ -18,7 +18,7 @@ func buildCommand() *cli.Command {
 			image=$(sitectl build --progress quiet)
 			sitectl build --rebuild          # for example to take in security updates of the base image
 		`,
-		flags:    []string{"file", "environment", "builder", "registry-ca", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"},
+		flags:    append([]string{"file", "environment", "builder", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"}, registryFlags...),
 		statuses: []status{statusDone, statusFailed, statusUsage, statusBuild, statusRegistry, statusCancelled},
 	}.command(runBuild)
 }

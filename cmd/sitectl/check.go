@@ -65,7 +65,7 @@ func (s *shipment) open(ctx context.Context) (err error) {
 	}
 	s.image = s.source.unbuilt()
 	s.log.Line(describe(s.source))
-	s.builder, err = newBuilder(s.options)
+	s.builder, err = newBuilder(s.options, s.source.site.Image, s.log.Line)
 	return err
 }
 
@@ -110,6 +110,9 @@ func (s *shipment) connect() error {
 	login, err := s.builder.PullConfig(s.source.site)
 	if err != nil {
 		return err
+	}
+	if warning := s.builder.PullWarning(s.source.site); warning != "" {
+		s.log.Line(warning)
 	}
 	s.deployer, err = deployer.Connect(s.source.site, deployer.Options{
 		Kubeconfig: s.kubeconfig,
@@ -193,14 +196,17 @@ func together(ctx context.Context, checks ...func(context.Context) error) error 
 	return errors.Join(errs...)
 }
 
-func newBuilder(o options) (*builder.Builder, error) {
+func newBuilder(o options, image string, log func(string)) (*builder.Builder, error) {
 	return builder.New(builder.Options{
-		Address:    o.builder,
-		RegistryCA: o.registryCA,
-		Progress:   o.progress,
-		Stderr:     o.stderr,
-		Secrets:    o.secrets,
-		SSH:        o.ssh,
+		Address:         o.builder,
+		RegistryCA:      o.registryCA,
+		Login:           o.registry.login(image),
+		RegistryMirrors: o.registry.mirrors,
+		Log:             log,
+		Progress:        o.progress,
+		Stderr:          o.stderr,
+		Secrets:         o.secrets,
+		SSH:             o.ssh,
 	})
 }
 

@@ -16,10 +16,7 @@ func deployCommand() *cli.Command {
 			sitectl deploy
 			sitectl deploy -e production --context stable
 		`,
-		flags: []string{
-			"file", "environment", "kubeconfig", "context",
-			"registry-ca", "progress", "output", "allow-dirty",
-		},
+		flags: append([]string{"file", "environment", "kubeconfig", "context", "progress", "output", "allow-dirty"}, registryFlags...),
 		statuses: []status{
 			statusDone, statusFailed, statusUsage, statusRegistry,
 			statusMigration, statusRollout, statusCancelled,

@@ -18,6 +18,7 @@ type options struct {
 	kubeconfig  string // empty for KUBECONFIG and ~/.kube/config, as kubectl has it
 	context     string // kubeconfig context; empty for the site file's, then the current one
 	registryCA  string // PEM file; empty for the system's own
+	registry    registryOptions
 	progress    string // auto, plain, tty or quiet
 	output      string // text or json
 	allowDirty  bool
@@ -44,6 +45,10 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "kubeconfig", Usage: "kubeconfig `FILE` (default: $KUBECONFIG, then ~/.kube/config)"},
 		&cli.StringFlag{Name: "context", Usage: "kubeconfig context `NAME`, instead of the site file's"},
 		&cli.StringFlag{Name: "registry-ca", EnvVars: []string{"SITECTL_REGISTRY_CA"}, Usage: "PEM `FILE` with the certificate authority of the registry"},
+		&cli.StringFlag{Name: "registry-user", EnvVars: []string{"SITECTL_REGISTRY_USER"}, Usage: "user `NAME` at the registry of the site, instead of the login of the docker config or the CI job"},
+		&cli.StringFlag{Name: "registry-password-file", EnvVars: []string{"SITECTL_REGISTRY_PASSWORD_FILE"}, Usage: "`FILE` with the password or access token of that user"},
+		&cli.BoolFlag{Name: "registry-password-stdin", DisableDefaultText: true, Usage: "read that password from standard input"},
+		&cli.StringSliceFlag{Name: "registry-mirror", EnvVars: []string{"SITECTL_REGISTRY_MIRRORS"}, Usage: "look for base images in a mirror first, `HOST=URL`: docker.io=https://mirror.example.com (may be repeated)"},
 		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "`STYLE` in which the work is shown: " + strings.Join(progresses, ", ")},
 		&cli.StringFlag{Name: "output", Value: "text", Usage: "`FORMAT` of standard output: " + strings.Join(outputs, ", ")},
 		&cli.BoolFlag{Name: "allow-dirty", DisableDefaultText: true, Usage: "take the working tree if it differs from the commit, and mark the tag"},
@@ -64,13 +69,23 @@ func commandFlags(names []string) []cli.Flag {
 		if !slices.Contains(names, flag.Names()[0]) {
 			continue
 		}
-		if text, ok := flag.(*cli.StringFlag); ok && len(text.EnvVars) > 0 {
-			text.Usage += " [$" + text.EnvVars[0] + "]"
-			text.EnvVars = nil
+		switch flag := flag.(type) {
+		case *cli.StringFlag:
+			flag.Usage, flag.EnvVars = flag.Usage+variable(flag.EnvVars), nil
+		case *cli.StringSliceFlag:
+			flag.Usage, flag.EnvVars = flag.Usage+variable(flag.EnvVars), nil
 		}
 		flags = append(flags, flag)
 	}
 	return flags
+}
+
+// variable names the environment variable of a flag as the library does.
+func variable(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return " [$" + names[0] + "]"
 }
 
 // readOptions reads and checks the flags, wherever they stand.
@@ -94,11 +109,15 @@ func readOptions(c *cli.Context) (options, error) {
 	if err := oneOf("progress", o.progress, progresses); err != nil {
 		return options{}, err
 	}
+	if err := oneOf("output", o.output, outputs); err != nil {
+		return options{}, err
+	}
 	var err error
 	if o.secrets, err = parseSecrets(setting(c, "secret").StringSlice("secret")); err != nil {
 		return options{}, err
 	}
-	return o, oneOf("output", o.output, outputs)
+	o.registry, err = readRegistryOptions(c)
+	return o, err
 }
 
 // parseSecrets reads secrets as docker writes them: "id=NAME,src=FILE".

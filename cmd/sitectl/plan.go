@@ -22,7 +22,7 @@ func planCommand() *cli.Command {
 			sitectl plan -e production --allow-dirty
 			sitectl plan --output json | jq '.changes[] | select(.action != "unchanged")'
 		`,
-		flags:    []string{"file", "environment", "kubeconfig", "context", "registry-ca", "output", "allow-dirty"},
+		flags:    append([]string{"file", "environment", "kubeconfig", "context", "output", "allow-dirty"}, registryFlags...),
 		statuses: []status{statusDone, statusFailed, statusUsage, statusRegistry, statusCancelled},
 	}.command(runPlan)
 }

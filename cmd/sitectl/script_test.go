@@ -82,6 +82,7 @@ func setUpScript(env *testscript.Env) error {
 		"DOCKER_CONFIG="+filepath.Join(env.WorkDir, "docker"),
 		"KUBECONFIG="+filepath.Join(env.WorkDir, "kubeconfig"),
 		"BUILDKIT_HOST=tcp://127.0.0.1:1",
+		"CI_REGISTRY=", "SITECTL_REGISTRY_USER=", "SITECTL_REGISTRY_PASSWORD_FILE=", "SITECTL_REGISTRY_MIRRORS=",
 		"TRIPWIRE="+trip.address,
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_AUTHOR_DATE=2026-01-02T03:04:05Z",

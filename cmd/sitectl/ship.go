@@ -19,10 +19,7 @@ func shipCommand() *cli.Command {
 			sitectl ship --output json | jq -r .image.reference
 			sitectl ship --allow-dirty       # the working tree as it is, with a tag that says so
 		`,
-		flags: []string{
-			"file", "environment", "builder", "kubeconfig", "context",
-			"registry-ca", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh",
-		},
+		flags:    append([]string{"file", "environment", "builder", "kubeconfig", "context", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"}, registryFlags...),
 		statuses: allStatuses,
 	}.command(runShip)
 }

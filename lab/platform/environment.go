@@ -13,6 +13,7 @@ func (lab *Lab) Environment() []Variable {
 		{"DOCKER_CONFIG", l.dockerConfig()},
 		{"SITECTL_REGISTRY", registryAddress},
 		{"SITECTL_REGISTRY_CA", l.certificate("ca")},
+		{"SITECTL_REGISTRY_MIRRORS", "docker.io=https://" + mirrorAddress},
 		{"SITECTL_INGRESS", "http://" + ingressAddress},
 	}
 }
