@@ -27,7 +27,7 @@ import (
 // replicas from changing the image.
 var notShipped = []string{
 	"site.yaml", ".dockerignore",
-	".git*", "**/.gitignore", "**/.gitattributes", "**/.gitkeep",
+	".git*", "**/.gitignore", "**/.gitattributes", "**/.gitmodules", "**/.gitkeep",
 }
 
 // files are what BuildKit sees of a build context: a list of files and
@@ -65,14 +65,14 @@ func siteFiles(ctx context.Context, tree *site.Tree, outside ...string) (fsutil.
 
 // check reports every file of a context that cannot be part of an image.
 func check(ctx context.Context, tree *site.Tree, context fsutil.FS) error {
-	var problems []error
+	var entries []site.Entry
 	err := context.Walk(ctx, "", func(path string, _ fs.DirEntry, err error) error {
 		if entry, ok := tree.Lookup(path); ok {
-			problems = append(problems, entry.Check())
+			entries = append(entries, entry)
 		}
 		return err
 	})
-	return errors.Join(append(problems, err)...)
+	return errors.Join(site.Check(entries), err)
 }
 
 // treeFiles shows a git tree to BuildKit. Owner and permissions are always

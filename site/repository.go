@@ -4,18 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Repository is the git repository that a site's folder lies in.
 type Repository struct {
 	dir    string // the site's folder, absolute
 	prefix string // that folder within the working tree: "" or "sites/example/"
+	top    string // the top level of the working tree
+
+	isSubmodule bool // of the site's repository
+	isGitDir    bool // dir is the folder of the repository itself; there is no working tree
 }
 
 // RepositoryError says why what git has cannot be shipped.
@@ -38,10 +43,14 @@ var (
 	// ErrOwner is git's refusal to read a repository of another user
 	// (safe.directory in git-config(1)), common in CI, where one user checks
 	// out and another runs the job.
-	ErrOwner     = errors.New("owned by another user")
+	ErrOwner = errors.New("owned by another user")
+	// ErrSubmodule is a submodule whose commit is not in the clone, or one
+	// with changes that are not in a commit.
 	ErrSubmodule = errors.New("a submodule")
-	ErrOutside   = errors.New("a symlink out of the site")
-	ErrEncoding  = errors.New("a name that is not UTF-8")
+	// ErrLFS is a file of which git has a pointer and Git LFS not the content.
+	ErrLFS      = errors.New("a Git LFS pointer")
+	ErrOutside  = errors.New("a symlink out of the site")
+	ErrEncoding = errors.New("a name that is not UTF-8")
 	// ErrIncomplete is an object that git knows of but does not have.
 	ErrIncomplete = errors.New("the clone is incomplete")
 )
@@ -67,30 +76,10 @@ func wrongOwner(dir string, err error) error {
 	}
 }
 
-// DirtyError says that the working tree differs from the commit, so that what
-// would be shipped is not what lies in the folder.
-type DirtyError struct {
-	Files []string // relative to the site's folder, in git's order
-}
-
-func (e *DirtyError) Error() string {
-	const shown = 10
-	files := e.Files
-	more := ""
-	if len(files) > shown {
-		more = fmt.Sprintf(" and %d more", len(files)-shown)
-		files = files[:shown]
-	}
-	quoted := make([]string, len(files))
-	for i, file := range files {
-		quoted[i] = strconv.Quote(file)
-	}
-	return "the working tree differs from the commit: " + strings.Join(quoted, ", ") + more
-}
-
-// Hint says what to do about it.
-func (e *DirtyError) Hint() string {
-	return "commit or ignore these files, or build the working tree with --allow-dirty"
+// isOwnerError tells git's refusal to read another user's repository; the
+// words changed with git 2.35.3.
+func isOwnerError(err error) bool {
+	return strings.Contains(err.Error(), "dubious ownership") || strings.Contains(err.Error(), "unsafe repository")
 }
 
 // OpenRepository finds the git repository that the site's folder lies in. The
@@ -107,27 +96,27 @@ func OpenRepository(ctx context.Context, dir string) (*Repository, error) {
 		return nil, fmt.Errorf("open repository: %w", err)
 	}
 	r := &Repository{dir: dir}
-	out, err := r.git(ctx, nil, "rev-parse", "--is-inside-work-tree", "--show-prefix")
+	// The prefix comes last, as it may have line feeds in it.
+	out, err := r.git(ctx, nil, "rev-parse", "--is-inside-work-tree", "--show-cdup", "HEAD^{commit}", "--show-prefix")
+	lines := strings.SplitN(out, "\n", 4)
 	switch {
-	case err == nil:
-	case strings.Contains(err.Error(), "not a git repository"):
+	case err != nil && ctx.Err() != nil:
+		return nil, err
+	case err != nil && strings.Contains(err.Error(), "not a git repository"):
 		return nil, notRepository(dir)
-	case strings.Contains(err.Error(), "dubious ownership"), strings.Contains(err.Error(), "unsafe repository"):
+	case err != nil && isOwnerError(err):
 		return nil, wrongOwner(dir, err)
-	default:
+	case err != nil && lines[0] == "":
 		return nil, fmt.Errorf("open repository of %s: %w", dir, err)
-	}
-	inside, prefix, _ := strings.Cut(out, "\n")
-	if inside != "true" {
+	case lines[0] != "true":
 		return nil, notRepository(dir) // a bare repository, or .git itself
-	}
-	r.prefix = strings.TrimSuffix(prefix, "\n")
-	if _, err := r.git(ctx, nil, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"); err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
+	case err != nil:
 		return nil, noCommit(dir)
+	case len(lines) != 4:
+		return nil, fmt.Errorf("open repository of %s: git rev-parse printed %q", dir, out)
 	}
+	r.top = dir + "/" + lines[1] // as git sees it, also through a symlink
+	r.prefix = strings.TrimSuffix(lines[3], "\n")
 	return r, nil
 }
 
@@ -138,150 +127,68 @@ func (r *Repository) Root() string { return r.dir }
 // from it, that is a *DirtyError; with allowDirty, the working tree is what
 // is returned, as a tree of its own.
 func (r *Repository) Head(ctx context.Context, allowDirty bool) (Commit, error) {
-	commit, err := r.describe(ctx)
-	if err != nil {
+	var commit Commit
+	var changes []change
+	group, groupContext := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		commit, err = r.describe(groupContext)
+		return err
+	})
+	group.Go(func() (err error) {
+		changes, err = r.changes(groupContext)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return Commit{}, err
 	}
-	files, err := r.changed(ctx)
-	if err != nil {
-		return Commit{}, err
-	}
-	if len(files) == 0 {
+	if len(changes) == 0 {
 		return commit, nil
 	}
 	if !allowDirty {
-		return Commit{}, &DirtyError{Files: files}
+		return Commit{}, dirty(changes)
 	}
-	if commit.Tree, err = r.workingTree(ctx); err != nil {
+	if err := checkSubmodules(changes); err != nil {
 		return Commit{}, err
 	}
-	commit.Dirty = true
+	tree, err := r.workingTree(ctx)
+	if err != nil {
+		return Commit{}, err
+	}
+	commit.Tree, commit.Dirty = tree, true
 	commit.Tag += "-dirty-" + commit.Tree[:7]
 	return commit, nil
 }
 
 // describe returns the commit at HEAD with the tree of the site's folder.
 func (r *Repository) describe(ctx context.Context) (Commit, error) {
-	const format = "--format=%H%x00%ct%x00%an%x00%s"
+	const format = "--format=%H%x00%h%x00%T%x00%ct%x00%an%x00%s"
 	out, err := r.git(ctx, nil, "log", "-1", "--no-show-signature", "--encoding=UTF-8", format)
 	if err != nil {
 		return Commit{}, fmt.Errorf("read commit: %w", err)
 	}
-	fields := strings.SplitN(strings.TrimSuffix(out, "\n"), "\x00", 4)
-	if len(fields) != 4 {
+	fields := strings.SplitN(strings.TrimSuffix(out, "\n"), "\x00", 6)
+	if len(fields) != 6 {
 		return Commit{}, fmt.Errorf("read commit: git log printed %q", out)
 	}
-	seconds, err := strconv.ParseInt(fields[1], 10, 64)
+	seconds, err := strconv.ParseInt(fields[3], 10, 64)
 	if err != nil {
 		return Commit{}, fmt.Errorf("read commit: time: %w", err)
 	}
-	short, err := r.git(ctx, nil, "rev-parse", "--short", fields[0])
-	if err != nil {
-		return Commit{}, fmt.Errorf("read commit: %w", err)
+	commit := Commit{
+		SHA:     fields[0],
+		Tag:     fields[1],
+		Tree:    fields[2],
+		Time:    time.Unix(seconds, 0).UTC(),
+		Author:  strings.ToValidUTF8(fields[4], "\uFFFD"),
+		Subject: strings.ToValidUTF8(fields[5], "\uFFFD"),
 	}
-	tree, err := r.git(ctx, nil, "rev-parse", "--verify", fields[0]+":"+r.prefix)
+	if r.prefix == "" {
+		return commit, nil
+	}
+	tree, err := r.git(ctx, nil, "rev-parse", "--verify", commit.SHA+":"+r.prefix)
 	if err != nil {
 		return Commit{}, fmt.Errorf("read commit: %s is not in it: %w", r.prefix, err)
 	}
-	return Commit{
-		SHA:     fields[0],
-		Tag:     strings.TrimSpace(short),
-		Tree:    strings.TrimSpace(tree),
-		Time:    time.Unix(seconds, 0).UTC(),
-		Author:  strings.ToValidUTF8(fields[2], "\uFFFD"),
-		Subject: strings.ToValidUTF8(fields[3], "\uFFFD"),
-	}, nil
-}
-
-// changed lists the site's files that differ from the commit, are staged, or
-// are neither tracked nor ignored.
-func (r *Repository) changed(ctx context.Context) ([]string, error) {
-	out, err := r.git(ctx, nil, "status", "--porcelain=v1", "-z", "--no-renames",
-		"--untracked-files=all", "--ignore-submodules=none", "--", ".")
-	if err != nil {
-		return nil, fmt.Errorf("compare the working tree with the commit: %w", err)
-	}
-	var files []string
-	for entry := range strings.SplitSeq(out, "\x00") {
-		if len(entry) > 3 { // "XY path", path relative to the top level
-			files = append(files, strings.TrimPrefix(entry[3:], r.prefix))
-		}
-	}
-	return files, nil
-}
-
-// workingTree writes the site's folder as it lies there into git's object
-// store and returns the name of its tree. It works on a copy of the index, so
-// that what the user has staged stays as it is.
-func (r *Repository) workingTree(ctx context.Context) (string, error) {
-	temp, err := os.MkdirTemp("", "sitectl-index-")
-	if err != nil {
-		return "", fmt.Errorf("write the working tree: %w", err)
-	}
-	defer os.RemoveAll(temp)
-	index := filepath.Join(temp, "index")
-	if err := r.copyIndex(ctx, index); err != nil {
-		return "", fmt.Errorf("write the working tree: %w", err)
-	}
-	env := []string{"GIT_INDEX_FILE=" + index}
-	if _, err := r.git(ctx, env, "add", "--all", "--", "."); err != nil {
-		return "", fmt.Errorf("write the working tree: %w", err)
-	}
-	tree, err := r.git(ctx, env, "write-tree", "--prefix="+r.prefix)
-	if err != nil {
-		return "", fmt.Errorf("write the working tree: %w", err)
-	}
-	return strings.TrimSpace(tree), nil
-}
-
-// copyIndex copies the index, which spares git reading every file again: it
-// knows the time and size of those that did not change.
-func (r *Repository) copyIndex(ctx context.Context, to string) error {
-	out, err := r.git(ctx, nil, "rev-parse", "--git-path", "index")
-	if err != nil {
-		return err
-	}
-	path := strings.TrimSuffix(out, "\n")
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(r.dir, path)
-	}
-	from, err := os.Open(path)
-	if os.IsNotExist(err) {
-		return nil // nothing is staged or tracked: git starts an empty one
-	}
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	copied, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(copied, from); err != nil {
-		copied.Close()
-		return err
-	}
-	return copied.Close()
-}
-
-// Ancestors returns the tags of the commits before a commit, nearest first,
-// along the line of first parents: at most limit, and fewer in a shallow
-// clone.
-func (r *Repository) Ancestors(ctx context.Context, commit Commit, limit int) ([]string, error) {
-	first := commit.SHA + "~1"
-	if commit.Dirty {
-		first = commit.SHA
-	}
-	if _, err := r.git(ctx, nil, "rev-parse", "--verify", "--quiet", first); err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		return nil, nil // the first commit, or all that a shallow clone has
-	}
-	out, err := r.git(ctx, nil, "rev-list", "--first-parent", "--abbrev-commit",
-		"--max-count="+strconv.Itoa(limit), first)
-	if err != nil {
-		return nil, fmt.Errorf("list the commits before %s: %w", commit.SHA, err)
-	}
-	return strings.Fields(out), nil
+	commit.Tree = strings.TrimSpace(tree)
+	return commit, nil
 }

@@ -1,17 +1,14 @@
 package site
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode/utf8"
 )
 
@@ -26,19 +23,32 @@ const (
 	ModeSubmodule  EntryMode = "160000"
 )
 
-// Entry is a file of a git tree. Folders have no entries of their own.
+// Entry is a file of a git tree. Folders have no entries of their own, and
+// what is empty is not in git.
 type Entry struct {
-	Path   string // relative to the tree, with slashes; any bytes but NUL
-	Mode   EntryMode
-	Object string // object name of the content
+	Path string // relative to the tree, with slashes; any bytes but NUL
+	Mode EntryMode
+	// Object is the name of the content, in lower-case hex: git's, or for a
+	// file in Git LFS its SHA-256. It depends on nothing but the content.
+	Object string
 	Size   int64  // in bytes; 0 for a submodule
 	Target string // what a symlink points to
+
+	source  int              // where the content is: one of the tree's sources
+	problem *RepositoryError // why it is not there
+}
+
+// source is where contents are read from: a repository or a store of Git LFS.
+type source interface {
+	open(entry Entry) (io.ReadCloser, error)
+	close()
 }
 
 // Check says why an entry cannot be part of an image: the content of a
-// submodule is not in the commit, a symlink out of the tree points to
-// something else, or nothing, in the image, and BuildKit's protocol has no
-// way to write a name that is not UTF-8. The error is a *RepositoryError.
+// submodule or of a file in Git LFS is not in the clone, a symlink out of the
+// tree points to something else, or nothing, in the image, and BuildKit's
+// protocol has no way to write a name that is not UTF-8. The error is a
+// *RepositoryError.
 func (e Entry) Check() error {
 	switch {
 	case !utf8.ValidString(e.Path) || !utf8.ValidString(e.Target):
@@ -46,11 +56,10 @@ func (e Entry) Check() error {
 			Err:  fmt.Errorf("%q has %w", e.Path, ErrEncoding),
 			hint: "rename it, or name its folder in .dockerignore",
 		}
+	case e.problem != nil:
+		return e.problem
 	case e.Mode == ModeSubmodule:
-		return &RepositoryError{
-			Err:  fmt.Errorf("%q is %w", e.Path, ErrSubmodule),
-			hint: "put its files into the repository, get them with Composer or npm, or name it in .dockerignore",
-		}
+		return noSubmodule(e)
 	case e.Mode == ModeSymlink && e.outside():
 		return &RepositoryError{
 			Err:  fmt.Errorf("%q is %w: it points to %q", e.Path, ErrOutside, e.Target),
@@ -66,68 +75,169 @@ func (e Entry) outside() bool {
 	return path.IsAbs(e.Target) || target == ".." || strings.HasPrefix(target, "../")
 }
 
+// Check says why some entries cannot be part of an image, the ones of a kind
+// in one *RepositoryError.
+func Check(entries []Entry) error {
+	kinds := []error{ErrSubmodule, ErrLFS, ErrOutside, ErrEncoding, ErrOwner, ErrIncomplete}
+	found := make([][]error, len(kinds))
+	var others []error
+	for _, entry := range entries {
+		err := entry.Check()
+		if err == nil {
+			continue
+		}
+		if i := slices.IndexFunc(kinds, func(kind error) bool { return errors.Is(err, kind) }); i >= 0 {
+			found[i] = append(found[i], err)
+		} else {
+			others = append(others, err)
+		}
+	}
+	var problems []error
+	for i := range kinds {
+		problems = append(problems, together(found[i]))
+	}
+	return errors.Join(append(problems, others...)...)
+}
+
+// together makes one error of several of the same kind, with one hint.
+func together(errs []error) error {
+	const shown = 10
+	if len(errs) < 2 {
+		return errors.Join(errs...)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d files cannot be shipped:", len(errs))
+	for _, err := range errs[:min(shown, len(errs))] {
+		text.WriteString("\n  " + err.Error())
+	}
+	if len(errs) > shown {
+		fmt.Fprintf(&text, "\n  and %d more", len(errs)-shown)
+	}
+	all := &RepositoryError{Err: worded{text.String(), errs[0]}}
+	var first *RepositoryError
+	if errors.As(errs[0], &first) {
+		all.hint = first.hint
+	}
+	return all
+}
+
+// worded is an error in other words.
+type worded struct {
+	text string
+	error
+}
+
+func (w worded) Error() string { return w.text }
+
+func (w worded) Unwrap() error { return w.error }
+
 // Tree is the content of a git tree, read from git's object store: nothing is
 // checked out, no filter or attribute changes a byte, and a file of any size
-// is streamed.
+// is streamed. Submodules whose commit is in the clone are part of it, and
+// files in Git LFS have their content rather than the pointer to it.
 type Tree struct {
 	Name    string  // object name
 	Entries []Entry // sorted by path, folder by folder
 
-	byPath map[string]int
-	blobs  *blobReader
+	byPath  map[string]int
+	sources []source
+	cancel  context.CancelCauseFunc
 }
 
-// Tree reads the list of files of a tree. It holds a git process until Close;
-// that one, too, ends with the context.
+// errClosed is what readers say that were still open when the tree was closed.
+var errClosed = errors.New("the tree was closed")
+
+// Tree reads the list of files of a tree, in 0.1 s for 50,000. It may hold git
+// processes until Close; they, too, end with the context.
 func (r *Repository) Tree(ctx context.Context, name string) (*Tree, error) {
-	out, err := r.git(ctx, nil, "ls-tree", "-r", "-z", "-l", "--full-tree", name)
-	if err != nil {
-		return nil, fmt.Errorf("read tree %s: %w", name, err)
-	}
-	entries, err := parseEntries(out)
-	if err != nil {
-		return nil, fmt.Errorf("read tree %s: %w", name, err)
-	}
-	blobs, err := openBlobs(ctx, r.dir)
-	if err != nil {
-		return nil, fmt.Errorf("read tree %s: %w", name, err)
-	}
-	tree := &Tree{Name: name, Entries: entries, byPath: make(map[string]int, len(entries)), blobs: blobs}
-	for i, entry := range entries {
-		tree.byPath[entry.Path] = i
-	}
-	if err := tree.readTargets(); err != nil {
+	ctx, cancel := context.WithCancelCause(ctx)
+	tree := &Tree{Name: name, cancel: cancel}
+	if err := tree.add(ctx, r, name, ""); err != nil {
 		return nil, errors.Join(fmt.Errorf("read tree %s: %w", name, err), tree.Close())
+	}
+	slices.SortFunc(tree.Entries, func(a, b Entry) int { return comparePaths(a.Path, b.Path) })
+	tree.byPath = make(map[string]int, len(tree.Entries))
+	for i, entry := range tree.Entries {
+		tree.byPath[entry.Path] = i
 	}
 	return tree, nil
 }
 
+// add lists a tree, or a submodule's commit, below a folder: "" or "themes/one/".
+func (t *Tree) add(ctx context.Context, r *Repository, name, below string) error {
+	if err := r.completeTree(ctx, name); err != nil {
+		return err
+	}
+	out, err := r.git(ctx, nil, "ls-tree", "-r", "-z", "-l", "--full-tree", name)
+	if err != nil {
+		return err
+	}
+	entries, err := parseEntries(out, below, t.addSource(newBlobs(ctx, r)))
+	if err != nil {
+		return err
+	}
+	if err := t.findLFS(ctx, r, entries); err != nil {
+		return err
+	}
+	for i := range entries {
+		entry := &entries[i]
+		switch entry.Mode {
+		case ModeSymlink:
+			target, err := t.read(*entry)
+			if err != nil {
+				return err
+			}
+			entry.Target = string(target)
+		case ModeSubmodule:
+			submodule, err := r.submodule(ctx, name, strings.TrimPrefix(entry.Path, below), *entry)
+			if err == nil {
+				if err := t.add(ctx, submodule, entry.Object, entry.Path+"/"); err != nil {
+					return fmt.Errorf("submodule %q: %w", entry.Path, err)
+				}
+				continue
+			}
+			if !errors.As(err, &entry.problem) {
+				return err
+			}
+		}
+		t.Entries = append(t.Entries, *entry)
+	}
+	return nil
+}
+
+func (t *Tree) addSource(source source) int {
+	t.sources = append(t.sources, source)
+	return len(t.sources) - 1
+}
+
 // parseEntries parses `git ls-tree -r -z -l`: "<mode> <type> <object> <size>\t<path>\0".
-func parseEntries(out string) ([]Entry, error) {
-	var entries []Entry
+func parseEntries(out, below string, source int) ([]Entry, error) {
+	entries := make([]Entry, 0, strings.Count(out, "\x00"))
 	for line := range strings.SplitSeq(strings.TrimSuffix(out, "\x00"), "\x00") {
 		if line == "" {
 			continue // the empty tree
 		}
 		meta, name, ok := strings.Cut(line, "\t")
-		fields := strings.Fields(meta)
-		if !ok || len(fields) != 4 {
+		mode, meta, _ := strings.Cut(meta, " ")
+		_, meta, _ = strings.Cut(meta, " ")
+		object, size, _ := strings.Cut(meta, " ")
+		if !ok || object == "" {
 			return nil, fmt.Errorf("git ls-tree printed %q", line)
 		}
-		entry := Entry{Path: name, Mode: EntryMode(fields[0]), Object: fields[2]}
-		if fields[3] == "BAD" {
+		entry := Entry{Path: below + name, Mode: EntryMode(mode), Object: object, source: source}
+		size = strings.TrimLeft(size, " ")
+		if size == "BAD" {
 			return nil, incomplete(entry)
 		}
 		if entry.Mode != ModeSubmodule {
-			size, err := strconv.ParseInt(fields[3], 10, 64)
+			bytes, err := strconv.ParseInt(size, 10, 64)
 			if err != nil {
 				return nil, fmt.Errorf("git ls-tree printed %q: %w", line, err)
 			}
-			entry.Size = size
+			entry.Size = bytes
 		}
 		entries = append(entries, entry)
 	}
-	slices.SortFunc(entries, func(a, b Entry) int { return comparePaths(a.Path, b.Path) })
 	return entries, nil
 }
 
@@ -154,22 +264,6 @@ func comparePaths(a, b string) int {
 	return len(a) - len(b)
 }
 
-// readTargets reads what the symlinks point to.
-func (t *Tree) readTargets() error {
-	for i := range t.Entries {
-		entry := &t.Entries[i]
-		if entry.Mode != ModeSymlink {
-			continue
-		}
-		target, err := t.ReadFile(entry.Path)
-		if err != nil {
-			return err
-		}
-		entry.Target = string(target)
-	}
-	return nil
-}
-
 // Lookup returns the entry of a path.
 func (t *Tree) Lookup(path string) (Entry, bool) {
 	i, ok := t.byPath[path]
@@ -179,155 +273,56 @@ func (t *Tree) Lookup(path string) (Entry, bool) {
 	return t.Entries[i], true
 }
 
-// Open streams the content of a file. Only one is read at a time: the next
-// Open waits until the reader before is closed.
+// Open streams the content of a file. It may be called at any time from any
+// goroutine, but only two files of a repository are read at once: another Open
+// waits until a reader is closed. So a goroutine must not open a second file
+// before it has closed the first. Waiting and reading end with the context of
+// the tree, and with Close.
+//
+// A file in Git LFS is checked against its SHA-256 while it is read; a wrong
+// one is an error at its end, and of closing it.
 func (t *Tree) Open(path string) (io.ReadCloser, error) {
 	entry, ok := t.Lookup(path)
 	if !ok {
 		return nil, fmt.Errorf("open %q: no such file in tree %s", path, t.Name)
 	}
-	if entry.Mode == ModeSubmodule {
-		return nil, fmt.Errorf("open %q: it is a submodule", path)
+	return t.open(entry)
+}
+
+func (t *Tree) open(entry Entry) (io.ReadCloser, error) {
+	if entry.problem != nil {
+		return nil, fmt.Errorf("open %q: %w", entry.Path, entry.problem)
 	}
-	return t.blobs.open(entry)
+	return t.sources[entry.source].open(entry)
 }
 
 // ReadFile returns the content of a small file.
 func (t *Tree) ReadFile(path string) ([]byte, error) {
-	file, err := t.Open(path)
+	entry, ok := t.Lookup(path)
+	if !ok {
+		return nil, fmt.Errorf("read %q: no such file in tree %s", path, t.Name)
+	}
+	return t.read(entry)
+}
+
+func (t *Tree) read(entry Entry) ([]byte, error) {
+	file, err := t.open(entry)
 	if err != nil {
 		return nil, err
 	}
 	content, err := io.ReadAll(file)
-	return content, errors.Join(err, file.Close())
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	return content, err
 }
 
-// Close ends the git process that serves Open.
-func (t *Tree) Close() error { return t.blobs.close() }
-
-// blobReader is a running `git cat-file --batch`: a line with an object name
-// goes in, "<object> <type> <size>\n<content>\n" comes out.
-type blobReader struct {
-	ctx    context.Context // of the process, to tell why it ended
-	mutex  sync.Mutex      // held while a blob is being read
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	stdout *bufio.Reader
-	failed error // after it, input and output no longer match
-}
-
-func openBlobs(ctx context.Context, dir string) (*blobReader, error) {
-	args := []string{"cat-file", "--batch"}
-	command := gitCommand(ctx, dir, args...)
-	stdin, err := command.StdinPipe()
-	if err != nil {
-		return nil, gitError(ctx, args, "", err)
-	}
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		return nil, gitError(ctx, args, "", err)
-	}
-	if err := command.Start(); err != nil {
-		return nil, gitError(ctx, args, "", err)
-	}
-	return &blobReader{ctx: ctx, cmd: command, stdin: stdin, stdout: bufio.NewReader(stdout)}, nil
-}
-
-func (b *blobReader) open(entry Entry) (io.ReadCloser, error) {
-	b.mutex.Lock()
-	if err := b.request(entry); err != nil {
-		b.mutex.Unlock()
-		return nil, fmt.Errorf("open %q: %w", entry.Path, err)
-	}
-	return &blob{reader: b, left: entry.Size, path: entry.Path}, nil
-}
-
-// request asks for a blob and checks that the answer is that blob.
-func (b *blobReader) request(entry Entry) error {
-	if b.failed != nil {
-		return b.failed
-	}
-	if _, err := io.WriteString(b.stdin, entry.Object+"\n"); err != nil {
-		return b.fail(err)
-	}
-	header, err := b.stdout.ReadString('\n')
-	if err != nil {
-		return b.fail(err)
-	}
-	want := fmt.Sprintf("%s blob %d\n", entry.Object, entry.Size)
-	if header == want {
-		return nil
-	}
-	if header == entry.Object+" missing\n" {
-		return incomplete(entry)
-	}
-	return b.fail(fmt.Errorf("git cat-file answered %q instead of %q", header, want))
-}
-
-// fail remembers an error after which nothing more can be read, and prefers
-// the reason why the process was ended over how that looked from here.
-func (b *blobReader) fail(err error) error {
-	if b.ctx.Err() != nil {
-		err = context.Cause(b.ctx)
-	}
-	b.failed = fmt.Errorf("read from git cat-file: %w", err)
-	return b.failed
-}
-
-func (b *blobReader) close() error {
-	b.stdin.Close() // git ends at the end of its input
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	io.Copy(io.Discard, b.stdout)
-	if err := b.cmd.Wait(); err != nil && b.ctx.Err() == nil {
-		return fmt.Errorf("end git cat-file: %w", err)
-	}
-	return nil
-}
-
-// blob is the content of one file while it passes by.
-type blob struct {
-	reader *blobReader
-	left   int64
-	path   string
-	closed bool
-}
-
-func (f *blob) Read(p []byte) (int, error) {
-	if f.left == 0 {
-		return 0, io.EOF
-	}
-	if int64(len(p)) > f.left {
-		p = p[:f.left]
-	}
-	n, err := f.reader.stdout.Read(p)
-	f.left -= int64(n)
-	if err != nil {
-		return n, fmt.Errorf("read %q: %w", f.path, f.reader.fail(noEOF(err)))
-	}
-	return n, nil
-}
-
-// noEOF makes an end in the middle of a file an error.
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// Close skips what was not read, so that the next answer follows.
-func (f *blob) Close() error {
-	if f.closed {
-		return nil
-	}
-	f.closed = true
-	defer f.reader.mutex.Unlock()
-	if f.reader.failed != nil {
-		return nil // Read has said so
-	}
-	if _, err := io.CopyN(io.Discard, f.reader.stdout, f.left+1); err != nil { // and the line feed after it
-		return fmt.Errorf("read %q: %w", f.path, f.reader.fail(noEOF(err)))
+// Close ends the git processes that serve Open. It waits for no reader: one
+// that is still open fails.
+func (t *Tree) Close() error {
+	t.cancel(errClosed)
+	for _, source := range t.sources {
+		source.close()
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 func openTree(t *testing.T, repository *Repository, name string) *Tree {
@@ -146,6 +148,77 @@ func TestTreeEndsWithItsContext(t *testing.T) {
 	require.NoError(t, tree.Close())
 }
 
+func TestFilesAreReadAtTheSameTime(t *testing.T) {
+	files := map[string]string{}
+	for i := range 200 {
+		files[fmt.Sprintf("%03d", i)] = strings.Repeat(fmt.Sprintf("line %d\n", i), 1000*(i%7))
+	}
+	tree := headTree(t, newRepository(t, files))
+	var group errgroup.Group
+	for range 8 { // more than there are gits
+		group.Go(func() error {
+			for path, want := range files {
+				content, err := tree.ReadFile(path)
+				if err != nil || string(content) != want {
+					return fmt.Errorf("%s: %d bytes instead of %d: %w", path, len(content), len(want), err)
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, group.Wait())
+}
+
+func TestWaitingForAReaderEndsWithTheContext(t *testing.T) {
+	dir := newRepository(t, map[string]string{"big": strings.Repeat("x", 1<<20)})
+	repository := open(t, dir)
+	commit, err := repository.Head(t.Context(), false)
+	require.NoError(t, err)
+	stopped := errors.New("stopped by a person")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	tree, err := repository.Tree(ctx, commit.Tree)
+	require.NoError(t, err)
+	for range readers { // all of them, and none is closed
+		_, err := tree.Open("big")
+		require.NoError(t, err)
+	}
+	waiting := make(chan error)
+	go func() {
+		_, err := tree.Open("big")
+		waiting <- err
+	}()
+	cancel(stopped)
+	require.ErrorIs(t, <-waiting, stopped)
+	require.NoError(t, tree.Close())
+}
+
+func TestCloseWaitsForNoReader(t *testing.T) {
+	dir := newRepository(t, map[string]string{"big": strings.Repeat("x", 1<<20)})
+	repository := open(t, dir)
+	commit, err := repository.Head(t.Context(), false)
+	require.NoError(t, err)
+	tree, err := repository.Tree(t.Context(), commit.Tree)
+	require.NoError(t, err)
+	file, err := tree.Open("big")
+	require.NoError(t, err)
+
+	require.NoError(t, tree.Close())
+	_, err = io.ReadAll(file)
+	require.ErrorIs(t, err, errClosed)
+	require.NoError(t, file.Close())
+	_, err = tree.Open("big")
+	require.ErrorIs(t, err, errClosed)
+	require.NoError(t, tree.Close(), "twice is once")
+}
+
+func TestNoGitIsStartedForNothing(t *testing.T) {
+	tree := headTree(t, newRepository(t, map[string]string{"index.php": "<?php"}))
+	assert.Empty(t, tree.sources[0].(*blobs).started)
+	_, err := tree.ReadFile("index.php")
+	require.NoError(t, err)
+	assert.Len(t, tree.sources[0].(*blobs).started, 1)
+}
+
 // loseObject removes a file's content from a repository.
 func loseObject(t *testing.T, dir, object string) {
 	t.Helper()
@@ -202,16 +275,41 @@ func TestEntryCheck(t *testing.T) {
 	}
 }
 
-func TestSubmodule(t *testing.T) {
-	theme := newRepository(t, map[string]string{"style.css": "body{}"})
-	dir := newRepository(t, map[string]string{"index.php": "<?php"})
-	runGit(t, dir, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", theme, "theme")
-	runGit(t, dir, "commit", "--quiet", "--message", "Add theme")
-
-	tree := headTree(t, dir)
-	entry, ok := tree.Lookup("theme")
+func TestCheckPutsProblemsOfAKindTogether(t *testing.T) {
+	entries := []Entry{
+		{Path: "index.php", Mode: ModeFile},
+		{Path: "theme", Mode: ModeSubmodule, Object: "0123456789012345678901234567890123456789"},
+	}
+	for i := range 12 {
+		entries = append(entries, Entry{Path: fmt.Sprintf("link%02d", i), Mode: ModeSymlink, Target: "/etc/passwd"})
+	}
+	err := Check(entries)
+	require.ErrorIs(t, err, ErrSubmodule)
+	require.ErrorIs(t, err, ErrOutside)
+	joined, ok := err.(interface{ Unwrap() []error })
 	require.True(t, ok)
-	assert.Equal(t, ModeSubmodule, entry.Mode)
-	_, err := tree.Open("theme")
-	assert.ErrorContains(t, err, "submodule")
+	problems := joined.Unwrap()
+	require.Len(t, problems, 2)
+	links := problems[1].Error()
+	assert.Contains(t, links, "12 files cannot be shipped:\n  \"link00\" is a symlink out of the site: it points to \"/etc/passwd\"\n")
+	assert.Contains(t, links, "\n  and 2 more")
+	assert.NotContains(t, links, "link10")
+	var failed *RepositoryError
+	require.ErrorAs(t, problems[1], &failed)
+	assert.Contains(t, failed.Hint(), "let it point to a file of the repository")
+
+	require.NoError(t, Check(entries[:1]))
+}
+
+func TestABrokenObjectIsNamedInGitsWords(t *testing.T) {
+	dir := newRepository(t, map[string]string{"a": strings.Repeat("first", 1000)})
+	tree := headTree(t, dir)
+	entry, _ := tree.Lookup("a")
+	object := filepath.Join(dir, ".git", "objects", entry.Object[:2], entry.Object[2:])
+	require.NoError(t, os.Chmod(object, 0o644))
+	require.NoError(t, os.Truncate(object, 20))
+
+	_, err := tree.ReadFile("a")
+	require.ErrorContains(t, err, `"a"`)
+	assert.ErrorContains(t, err, entry.Object, "git says which")
 }
