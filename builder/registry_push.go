@@ -11,6 +11,16 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
+// upload sends a layer unless the repository has it already, or mounts it if it
+// was read from another repository of the registry. If it has to be sent
+// again, it is read again: Compressed must allow that. Errors: *RegistryError.
+func (r *repository) upload(ctx context.Context, layer v1.Layer) error {
+	if err := remote.WriteLayer(r.name, layer, r.options(ctx)...); err != nil {
+		return r.failure(ctx, ctx, "push a layer to "+r.name.String(), err)
+	}
+	return nil
+}
+
 // put gives a tag to a manifest whose blobs the repository has, and makes sure
 // that it has got it. A tag that is there already and names something else is
 // moved only if move says so; one that names the same is left alone. It
@@ -37,22 +47,22 @@ func (r *repository) put(ctx context.Context, tag string, manifest remote.Taggab
 	return digest, r.confirm(ctx, tag, digest)
 }
 
-// notPut says why a manifest was refused. A registry whose tags are immutable
-// says so in many ways, but then it has something under that tag: what we
-// wanted there, if only the answer was lost, or something else.
+// notPut says why a manifest was refused, unless the registry has it all the
+// same and only the answer was lost. A registry whose tags are immutable says
+// so in many ways, but always has something else under that tag.
 func (r *repository) notPut(ctx context.Context, tag, digest string, err error) error {
 	doing := "push " + r.name.Tag(tag).String()
-	if !refusesToMove(err) {
+	if !refusesToMove(err) && !mayPass(err) {
 		return r.failure(ctx, ctx, doing, err)
 	}
 	there, found, headErr := r.head(ctx, tag)
 	switch {
-	case headErr != nil || !found:
-		return r.failure(ctx, ctx, doing, err)
-	case there == digest:
+	case headErr == nil && there == digest:
 		return nil
-	default:
+	case headErr == nil && found && refusesToMove(err):
 		return r.immutable(doing, err)
+	default:
+		return r.failure(ctx, ctx, doing, err)
 	}
 }
 

@@ -51,6 +51,11 @@ func (t *patient) send(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	response, err := t.next.RoundTrip(request)
+	if request.GetBody != nil {
+		// go-containerregistry sends the same request again, also when it has
+		// got a new token, and does not mind that the body has been read.
+		request.Body = &unread{open: request.GetBody}
+	}
 	switch {
 	case err != nil && ctx.Err() == nil && (brokenOff(err) || pace.lost(err)):
 		err = passingError{err}
@@ -137,6 +142,29 @@ func refusal(response *http.Response) error {
 	err = transport.CheckError(response)
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return err
+}
+
+// unread is a body that is opened when it is read.
+type unread struct {
+	open func() (io.ReadCloser, error)
+	body io.ReadCloser
+}
+
+func (u *unread) Read(p []byte) (int, error) {
+	if u.body == nil {
+		var err error
+		if u.body, err = u.open(); err != nil {
+			return 0, err
+		}
+	}
+	return u.body.Read(p)
+}
+
+func (u *unread) Close() error {
+	if u.body == nil {
+		return nil
+	}
+	return u.body.Close()
 }
 
 // closeBody is what a RoundTripper owes to a request that it does not send.

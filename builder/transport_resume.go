@@ -13,7 +13,7 @@ import (
 // all of a manifest or a token, so that one that breaks off has never begun.
 // Larger ones are blobs. What is taken up where they broke off is checked
 // against their digest by whoever asked for them.
-const smallAnswer = 1 << 20
+const smallAnswer = 256 << 10
 
 // receive reads the beginning of an answer.
 func (t *patient) receive(request *http.Request, response *http.Response) (*http.Response, error) {
@@ -28,7 +28,7 @@ func (t *patient) receive(request *http.Request, response *http.Response) (*http
 		return response, nil
 	}
 	response.Body = &download{
-		transport: t, request: request, rest: response.Body,
+		transport: t, request: request, size: response.ContentLength, rest: response.Body,
 		reader: io.MultiReader(bytes.NewReader(beginning), response.Body),
 	}
 	return response, nil
@@ -48,6 +48,7 @@ func (t *patient) broke(request *http.Request, err error) error {
 type download struct {
 	transport *patient
 	request   *http.Request
+	size      int64     // in bytes; negative if it is not known
 	rest      io.Closer // the connection that reader reads from
 	reader    io.Reader
 	read      int64 // bytes so far
@@ -88,7 +89,7 @@ func (d *download) again(err error) error {
 func (d *download) askForRest() error {
 	_ = d.rest.Close()
 	request := d.request.Clone(d.request.Context())
-	request.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.read))
+	request.Header.Set("Range", d.missing())
 	response, err := d.transport.send(request)
 	if err != nil {
 		return err
@@ -108,6 +109,15 @@ func (d *download) askForRest() error {
 	default:
 		return refusal(response)
 	}
+}
+
+// missing is the range of bytes that is still to come. Not every registry
+// understands one without an end.
+func (d *download) missing() string {
+	if d.size < 0 {
+		return fmt.Sprintf("bytes=%d-", d.read)
+	}
+	return fmt.Sprintf("bytes=%d-%d", d.read, d.size-1)
 }
 
 // Close implements io.Closer.
