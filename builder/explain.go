@@ -27,9 +27,9 @@ func (p *Plan) Explain(ctx context.Context) (Explanation, error) {
 	if r.inputs.Tree == r.previous.inputs.Tree || r.previous.commit == "" {
 		return explanation, nil
 	}
-	files, err := r.git.Changed(ctx, r.previous.commit, r.commit.SHA)
-	if errors.Is(err, site.ErrNoHistory) {
-		return explanation, nil // a shallow clone
+	files, err := r.git.Changed(ctx, r.previous.commit, r.commit)
+	if errors.Is(err, site.ErrUnknownCommit) {
+		return explanation, nil // a shallow clone, or another line of commits
 	}
 	explanation.Files = files
 	return explanation, err
