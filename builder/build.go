@@ -188,6 +188,9 @@ func (r *build) audit(ctx context.Context, runtime *runtimeImage, layers []*stor
 	for _, l := range layers {
 		all = append(all, l)
 	}
+	if r.previous != nil {
+		maps.Copy(r.marks, r.previous.marks)
+	}
 	maps.Copy(r.marks, runtime.marks)
 	return r.auditLayers(ctx, runtime.config, all)
 }
@@ -202,12 +205,9 @@ func (r *build) auditLayers(ctx context.Context, config *v1.ConfigFile, layers [
 	if err != nil {
 		return err
 	}
-	if r.previous != nil {
-		maps.Copy(r.marks, r.previous.marks)
-	}
 	verdict, err := audit(ctx, audited{Config: config, Layers: layers, Marks: r.marks}, allow, secrets)
 	if err != nil {
-		return r.registry.failure(ctx, ctx, "read the layers of "+r.registry.name.Tag(r.commit.Tag).String(), err)
+		return r.registry.auditFailure(ctx, r.registry.name.Tag(r.commit.Tag).String(), err)
 	}
 	for _, exception := range verdict.Unused {
 		r.Builder.options.Log(fmt.Sprintf("build.audit.allow: nothing in the image needs %s of %s", exception.Path, exception.Rule))

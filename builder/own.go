@@ -60,6 +60,9 @@ func (r *build) own(ctx context.Context) (*manifest, error) {
 	if err != nil {
 		return nil, r.registry.failure(ctx, ctx, "read "+reference.String(), err)
 	}
+	if r.previous != nil {
+		r.marks = r.previous.marks
+	}
 	if err := r.auditLayers(ctx, config, layers); err != nil {
 		return nil, err
 	}

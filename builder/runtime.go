@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -193,10 +194,19 @@ func auditRuntime(ctx context.Context, repository *repository, reference string,
 	}
 	verdict, err := audit(ctx, audited{Config: config, Layers: layers}, nil, nil)
 	if err != nil {
-		return nil, repository.failure(ctx, ctx, "read the layers of "+reference, err)
+		return nil, repository.auditFailure(ctx, reference, err)
 	}
 	if len(verdict.Findings) > 0 {
 		return nil, &AuditError{Image: reference, Findings: verdict.Findings}
 	}
 	return verdict.Marks, nil
+}
+
+// auditFailure tells a layer that could not be transferred from one that is
+// broken.
+func (r *repository) auditFailure(ctx context.Context, reference string, err error) error {
+	if ctx.Err() == nil && statusOf(err) == 0 && !brokenOff(err) {
+		return &BuildError{Err: fmt.Errorf("read the layers of %s: %w", reference, err)}
+	}
+	return r.failure(ctx, ctx, "read the layers of "+reference, err)
 }

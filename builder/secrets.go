@@ -23,15 +23,17 @@ func (b *Builder) secretValues() ([][]byte, error) {
 }
 
 func secretParts(content []byte) [][]byte {
-	var parsed any
+	var parsed map[string]any
 	if json.Unmarshal(content, &parsed) == nil {
 		return jsonSecrets("", parsed)
 	}
 	parts := [][]byte{bytes.TrimSpace(content)}
 	for line := range bytes.Lines(content) {
 		// .npmrc: "//registry.example.com/:_authToken=…"
-		if key, value, ok := bytes.Cut(bytes.TrimSpace(line), []byte("=")); ok && bytes.Contains(bytes.ToLower(key), []byte("_")) {
-			parts = append(parts, bytes.Trim(bytes.TrimSpace(value), `"'`))
+		key, value, ok := bytes.Cut(bytes.TrimSpace(line), []byte("="))
+		value = bytes.Trim(bytes.TrimSpace(value), `"'`)
+		if ok && bytes.Contains(key, []byte("_")) && !bytes.HasPrefix(value, []byte("$")) {
+			parts = append(parts, value)
 		}
 	}
 	return parts
