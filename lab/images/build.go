@@ -2,6 +2,7 @@ package images
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -120,6 +121,9 @@ func (b builder) install(ctx context.Context, r recipe, base v1.Image, work, who
 	}
 	files, err := b.copySources(work, "files/"+r.Files)
 	if err != nil {
+		return err
+	}
+	if err := errors.Join(addPackages(ctx, r.NPM, files), addCertificates(r.Trust, files)); err != nil {
 		return err
 	}
 	setup := filepath.Join(work, "setup.sh")

@@ -39,7 +39,7 @@ const (
 //
 // An image is made again when its recipe changes, not when Debian's packages
 // or this machine's mirror of them do: remove the cache folder for that. Ensure needs root, mmdebstrap, a Go
-// toolchain and a Debian mirror, and leaves nothing outside the cache folder.
+// toolchain, a Debian mirror and npm's registry, and leaves nothing outside the cache folder.
 // Only one Ensure may use a cache folder at a time.
 func Ensure(ctx context.Context, cacheDir string, report func(string)) error {
 	cache, err := openStore(cacheDir)

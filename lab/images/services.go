@@ -3,9 +3,9 @@ package images
 import v1 "github.com/google/go-containerregistry/pkg/v1"
 
 // services are the images on top of Debian trixie, whose packages have the
-// versions that the tags say.
+// versions that the tags say; Node.js is from npm's registry.
 func services() []recipe {
-	return []recipe{mariadb(), memcached(), redis(), varnish()}
+	return []recipe{mariadb(), memcached(), redis(), varnish(), node()}
 }
 
 // mariadb has the server and its client programs without the packages that

@@ -1,0 +1,151 @@
+package images
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// npmPackage is a package of npm's registry that is unpacked into an image.
+type npmPackage struct {
+	Name, Version string
+	Integrity     string // as in package-lock.json: "sha512-" and base64
+	Only          string // the one file to take; empty for all
+	Target        string // folder of the image
+}
+
+// hostCertificates is where Debian keeps the certificates that are trusted on
+// a machine, without the leading slash.
+const hostCertificates = "etc/ssl/certs/ca-certificates.crt"
+
+const defaultNPMRegistry = "https://registry.npmjs.org"
+
+// npmRegistry is the registry that npm on this machine uses.
+func npmRegistry(ctx context.Context) string {
+	for _, name := range []string{"NPM_CONFIG_REGISTRY", "npm_config_registry"} {
+		if registry := os.Getenv(name); registry != "" {
+			return strings.TrimSuffix(registry, "/")
+		}
+	}
+	out, err := exec.CommandContext(ctx, "npm", "config", "get", "registry").Output()
+	if registry := strings.TrimSpace(string(out)); err == nil && strings.HasPrefix(registry, "http") {
+		return strings.TrimSuffix(registry, "/")
+	}
+	return defaultNPMRegistry
+}
+
+// addPackages unpacks the packages of npm's registry into a folder.
+func addPackages(ctx context.Context, packages []npmPackage, folder string) error {
+	if len(packages) == 0 {
+		return nil
+	}
+	registry := npmRegistry(ctx)
+	for _, p := range packages {
+		if err := p.unpack(ctx, registry, filepath.Join(folder, p.Target)); err != nil {
+			return fmt.Errorf("get %s %s from %s: %w", p.Name, p.Version, registry, err)
+		}
+	}
+	return nil
+}
+
+func (p npmPackage) unpack(ctx context.Context, registry, target string) error {
+	address := fmt.Sprintf("%s/%s/-/%s-%s.tgz", registry, p.Name, p.Name, p.Version)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", address, answer.Status)
+	}
+	sum := sha512.New()
+	if err := p.extract(io.TeeReader(answer.Body, sum), target); err != nil {
+		return err
+	}
+	return p.verify(answer.Body, sum)
+}
+
+// verify compares what was read, and what of it is left, with the integrity.
+func (p npmPackage) verify(rest io.Reader, sum hash.Hash) error {
+	if _, err := io.Copy(sum, rest); err != nil {
+		return err
+	}
+	if got := "sha512-" + base64.StdEncoding.EncodeToString(sum.Sum(nil)); got != p.Integrity {
+		return fmt.Errorf("it is not what was expected: its integrity is %s", got)
+	}
+	return nil
+}
+
+// extract writes the regular files of a package, which has no others. Each
+// name begins with a folder that is not part of it.
+func (p npmPackage) extract(archive io.Reader, target string) error {
+	plain, err := gzip.NewReader(archive)
+	if err != nil {
+		return err
+	}
+	for reader := tar.NewReader(plain); ; {
+		header, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_, name, _ := strings.Cut(path.Clean("/" + header.Name)[1:], "/")
+		if header.Typeflag != tar.TypeReg || name == "" || p.Only != "" && name != p.Only {
+			continue
+		}
+		if err := writeProgram(filepath.Join(target, name), header.Mode, reader); err != nil {
+			return err
+		}
+	}
+}
+
+func writeProgram(file string, mode int64, content io.Reader) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	permissions := os.FileMode(0o644)
+	if mode&0o100 != 0 {
+		permissions = 0o755
+	}
+	out, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, permissions)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, content)
+	return errors.Join(err, out.Close())
+}
+
+// addCertificates copies a file of trusted certificates of this machine into a
+// folder: an empty one if there is none.
+func addCertificates(name, folder string) error {
+	if name == "" {
+		return nil
+	}
+	content, err := os.ReadFile("/" + name)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	target := filepath.Join(folder, name)
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(target, content, 0o644)
+}
