@@ -15,6 +15,13 @@ func (r *Repository) completeTree(ctx context.Context, name string) error {
 	if len(remotes) == 0 {
 		return nil
 	}
+	// rev-list does not get the tree itself.
+	if _, err := r.git(ctx, nil, "cat-file", "-e", name+"^{tree}"); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return r.stillMissing(ctx, name, []string{name}, err)
+	}
 	before := -1
 	for { // folders first, if they are missing, then what is in them
 		missing, err := r.missing(ctx, name)
