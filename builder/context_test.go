@@ -2,7 +2,9 @@ package builder
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -294,6 +296,21 @@ func TestSiteFilesRefusesWhatCannotBeInAnImage(t *testing.T) {
 	files := map[string]string{"index.php": "", ".dockerignore": "out\nabsolute\n"}
 	_, err = siteFiles(t.Context(), treeOf(t, files, links))
 	require.NoError(t, err, "what is ignored does no harm")
+}
+
+func TestSiteFilesInGitLFS(t *testing.T) {
+	pointer := func(content string) string {
+		return fmt.Sprintf("version https://git-lfs.github.com/spec/v1\noid sha256:%x\nsize %d\n",
+			sha256.Sum256([]byte(content)), len(content))
+	}
+	files := map[string]string{"index.php": "", "one.mp4": pointer("one"), "two.mp4": pointer("two")}
+	_, err := siteFiles(t.Context(), treeOf(t, files, nil))
+	require.ErrorIs(t, err, site.ErrLFS)
+	assert.ErrorContains(t, err, "2 files cannot be shipped:", "with one hint")
+
+	files[".dockerignore"] = "*.mp4"
+	_, err = siteFiles(t.Context(), treeOf(t, files, nil))
+	require.NoError(t, err, "what is ignored need not be there")
 }
 
 func TestModTime(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	hashes "hash" // the package has a function hash
 	"io"
@@ -143,11 +142,15 @@ type lfsFile struct {
 	left  int64
 	sum   hashes.Hash
 	wrong error // the content is not what it should be
+	told  bool  // and Read has said so
 }
 
-// Read returns the last bytes together with the error if they make the content
-// another than it should be.
+// Read says in place of the end that the content was wrong.
 func (f *lfsFile) Read(p []byte) (int, error) {
+	if f.left == 0 && f.wrong != nil {
+		f.told = true
+		return 0, f.wrong
+	}
 	if f.left == 0 {
 		return 0, io.EOF
 	}
@@ -167,9 +170,14 @@ func (f *lfsFile) Read(p []byte) (int, error) {
 		f.wrong = fmt.Errorf("read %q: Git LFS has another content in %s: its SHA-256 is %s",
 			f.entry.Path, f.file.Name(), sum)
 	}
-	return n, f.wrong
+	return n, nil
 }
 
-// Close says once more that the content was wrong: io.CopyN drops the error of
-// the read that gave it all it wanted.
-func (f *lfsFile) Close() error { return errors.Join(f.wrong, f.file.Close()) }
+// Close says it to whoever stopped at the size and did not read on to the end.
+func (f *lfsFile) Close() error {
+	err := f.file.Close()
+	if f.wrong != nil && !f.told {
+		return f.wrong
+	}
+	return err
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -69,17 +70,21 @@ func noCommit(dir string) error {
 	}
 }
 
-func wrongOwner(dir string, err error) error {
-	return &RepositoryError{
-		Err:  fmt.Errorf("the git repository of %s is %w: %w", dir, ErrOwner, err),
-		hint: "if you trust it: git config --global --add safe.directory " + dir,
-	}
-}
+// refusedOwner matches git's refusal to read another user's repository and the
+// folder to be trusted, which may be above the site's. The words changed with
+// git 2.35.3.
+var refusedOwner = regexp.MustCompile(`(?:dubious ownership in repository at|unsafe repository) \(?'(.*?)'`)
 
-// isOwnerError tells git's refusal to read another user's repository; the
-// words changed with git 2.35.3.
-func isOwnerError(err error) bool {
-	return strings.Contains(err.Error(), "dubious ownership") || strings.Contains(err.Error(), "unsafe repository")
+// wrongOwner is that refusal, or nil if it is another error.
+func wrongOwner(dir string, err error) error {
+	match := refusedOwner.FindStringSubmatch(err.Error())
+	if match == nil {
+		return nil
+	}
+	return &RepositoryError{
+		Err:  fmt.Errorf("the git repository of %s is %w", dir, ErrOwner),
+		hint: "if you trust it: git config --global --add safe.directory " + match[1],
+	}
 }
 
 // OpenRepository finds the git repository that the site's folder lies in. The
@@ -104,7 +109,7 @@ func OpenRepository(ctx context.Context, dir string) (*Repository, error) {
 		return nil, err
 	case err != nil && strings.Contains(err.Error(), "not a git repository"):
 		return nil, notRepository(dir)
-	case err != nil && isOwnerError(err):
+	case err != nil && wrongOwner(dir, err) != nil:
 		return nil, wrongOwner(dir, err)
 	case err != nil && lines[0] == "":
 		return nil, fmt.Errorf("open repository of %s: %w", dir, err)

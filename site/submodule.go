@@ -54,10 +54,8 @@ func (r *Repository) has(ctx context.Context, commit string) (bool, error) {
 		return true, nil
 	case ctx.Err() != nil:
 		return false, err
-	case isOwnerError(err):
-		return false, wrongOwner(r.dir, err)
 	default:
-		return false, nil
+		return false, wrongOwner(r.dir, err)
 	}
 }
 

@@ -280,7 +280,7 @@ func (t *Tree) Lookup(path string) (Entry, bool) {
 // the tree, and with Close.
 //
 // A file in Git LFS is checked against its SHA-256 while it is read; a wrong
-// one is an error at its end, and of closing it.
+// one is an error instead of its end, or of Close before that.
 func (t *Tree) Open(path string) (io.ReadCloser, error) {
 	entry, ok := t.Lookup(path)
 	if !ok {
@@ -311,10 +311,7 @@ func (t *Tree) read(entry Entry) ([]byte, error) {
 		return nil, err
 	}
 	content, err := io.ReadAll(file)
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
-	}
-	return content, err
+	return content, errors.Join(err, file.Close())
 }
 
 // Close ends the git processes that serve Open. It waits for no reader: one

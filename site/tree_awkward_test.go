@@ -223,11 +223,12 @@ func TestAwkwardCase(t *testing.T) {
 }
 
 func TestAwkwardOwner(t *testing.T) {
-	dir := newRepository(t, map[string]string{"index.php": "<?php"})
+	dir := newRepository(t, map[string]string{"sites/a/index.php": "<?php"})
+	folder := filepath.Join(dir, "sites", "a")
 	t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-	_, err := OpenRepository(t.Context(), dir)
+	_, err := OpenRepository(t.Context(), folder)
 	require.ErrorIs(t, err, ErrOwner)
-	assert.ErrorContains(t, err, dir)
+	assert.EqualError(t, err, "the git repository of "+folder+" is owned by another user")
 	var failed *RepositoryError
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, "if you trust it: git config --global --add safe.directory "+dir, failed.Hint())
@@ -235,7 +236,7 @@ func TestAwkwardOwner(t *testing.T) {
 	trusting := filepath.Join(t.TempDir(), "gitconfig")
 	t.Setenv("GIT_CONFIG_GLOBAL", trusting)
 	runGit(t, dir, "config", "--global", "--add", "safe.directory", dir) // the hint
-	assert.Equal(t, map[string]string{"index.php": "<?php"}, headContents(t, dir))
+	assert.Equal(t, map[string]string{"index.php": "<?php"}, headContents(t, folder))
 }
 
 func TestAwkwardFolder(t *testing.T) {
