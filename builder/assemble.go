@@ -90,8 +90,8 @@ func (r *build) send(ctx context.Context, l *storedLayer, piece []file) error {
 		return unreadableTree(ctx, err)
 	}
 	defer made.close()
-	if err := r.registry.clients.pusher.Upload(ctx, r.registry.name, made); err != nil {
-		return r.registry.failure(ctx, ctx, "push a layer to "+r.registry.name.String(), err)
+	if err := r.registry.upload(ctx, "a layer", made); err != nil {
+		return err
 	}
 	l.new = true
 	l.previousLayer = previousLayer{
@@ -129,12 +129,7 @@ func (r *build) mount(ctx context.Context, runtime *runtimeImage) error {
 		if r.previous.has(digest) {
 			continue
 		}
-		work.Go(func() error {
-			if err := r.registry.clients.pusher.Upload(ctx, r.registry.name, layer); err != nil {
-				return r.registry.failure(ctx, ctx, "push a layer of the runtime to "+r.registry.name.String(), err)
-			}
-			return nil
-		})
+		work.Go(func() error { return r.registry.upload(ctx, "a layer of the runtime", layer) })
 	}
 	return work.Wait()
 }
@@ -247,8 +242,5 @@ func (r *repository) sendConfig(ctx context.Context, image v1.Image) error {
 	if err != nil {
 		return fmt.Errorf("read the configuration of an image for %s: %w", r.name, err)
 	}
-	if err := r.clients.pusher.Upload(ctx, r.name, config); err != nil {
-		return r.failure(ctx, ctx, "push the configuration of an image to "+r.name.String(), err)
-	}
-	return nil
+	return r.upload(ctx, "the configuration of an image", config)
 }

@@ -179,12 +179,12 @@ func TestTokensAreRefreshed(t *testing.T) {
 	require.NoError(t, err)
 	p.fault("GET /token", 2, answering(http.StatusServiceUnavailable))
 	for _, layer := range []int64{1000, 2000, 3000} { // of four requests each
-		require.NoError(t, repo.upload(t.Context(), testLayer(t, layer)))
+		require.NoError(t, repo.upload(t.Context(), "a layer", testLayer(t, layer)))
 	}
 	assert.GreaterOrEqual(t, registry.issued, 4)
 
 	registry.left, registry.password = 0, "another"
-	err = repo.upload(t.Context(), testLayer(t, 4000))
+	err = repo.upload(t.Context(), "a layer", testLayer(t, 4000))
 	var refused *RegistryError
 	require.ErrorAs(t, err, &refused)
 	assert.ErrorContains(t, err, "not you")

@@ -124,15 +124,27 @@ func (p *faultProxy) next(r *http.Request) misbehaviour {
 	return nil
 }
 
+// registryCodes are those that registries answer with by themselves. Everything
+// else comes from a proxy, which does not know of codes.
+var registryCodes = map[int]string{
+	http.StatusUnauthorized: "UNAUTHORIZED", http.StatusForbidden: "DENIED", http.StatusNotFound: "NAME_UNKNOWN",
+	http.StatusMethodNotAllowed: "UNSUPPORTED", http.StatusTooManyRequests: "TOOMANYREQUESTS",
+	http.StatusInternalServerError: "UNKNOWN", http.StatusServiceUnavailable: "UNAVAILABLE",
+}
+
 // answering does not even read the request.
 func answering(status int, header ...string) misbehaviour {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		for i := 0; i < len(header); i += 2 {
 			w.Header().Set(header[i], header[i+1])
 		}
-		w.Header().Set("Content-Type", "application/json")
+		body := fmt.Sprintf("the proxy says %d", status)
+		if code, ok := registryCodes[status]; ok {
+			w.Header().Set("Content-Type", "application/json")
+			body = fmt.Sprintf(`{"errors":[{"code":%q,"message":%q}]}`, code, body)
+		}
 		w.WriteHeader(status)
-		_, _ = fmt.Fprintf(w, `{"errors":[{"code":"TEST","message":"the proxy says %d"}]}`, status)
+		_, _ = io.WriteString(w, body)
 	}
 }
 

@@ -96,11 +96,12 @@ func TestBuildFailure(t *testing.T) {
 	})
 	t.Run("the push", func(t *testing.T) {
 		push := newSteps()
-		push.record(step("exporting to image", "failed to push registry.example.com/agency/example-com:1: 403 Forbidden"))
-		err := solveFailure(t.Context(), "site", registry, push, errors.New("failed to solve: failed to push registry.example.com/agency/example-com:1: 403 Forbidden"))
+		push.record(step("exporting to image", "failed to push registry.example.com/agency/example-com:1: unexpected status from PUT request to https://registry.example.com/v2/agency/example-com/blobs/uploads/1?_state=signed: 403 Forbidden"))
+		err := solveFailure(t.Context(), "site", registry, push, errors.New("failed to solve: failed to push registry.example.com/agency/example-com:1: unexpected status from PUT request to https://registry.example.com/v2/agency/example-com/blobs/uploads/1?_state=signed: 403 Forbidden"))
 		var refused *RegistryError
 		require.ErrorAs(t, err, &refused)
 		assert.ErrorContains(t, err, "403 Forbidden")
+		assert.NotContains(t, err.Error(), "signed")
 		assert.Contains(t, refused.Hint(), "docker login registry.example.com")
 	})
 	t.Run("no step", func(t *testing.T) {

@@ -145,7 +145,7 @@ func (r *repository) failure(ctx, probe context.Context, doing string, err error
 	if probe.Err() != nil {
 		err = context.Cause(probe)
 	}
-	failed := r.refused(doing, withoutQuery(err))
+	failed := r.refused(doing, inShort(err))
 	failed.hint = r.hint(err)
 	if probe.Err() != nil {
 		failed.hint = "is " + failed.Host + " the right address, and reachable from here?"
@@ -176,13 +176,21 @@ func (r *repository) hint(err error) string {
 	case status == http.StatusTooManyRequests:
 		return host + " limits how much one may ask of it: try again later, or log in if it allows more then"
 	case status == http.StatusInsufficientStorage, strings.Contains(err.Error(), "no space left on device"):
-		return "the disk of " + host + " is full: delete images there, and have it collect its garbage"
+		return fullDisk(host)
 	case slices.Contains(passingStatuses, status):
-		return host + " has a problem of its own: try again later, or see what its log says"
+		return unwell(host)
 	case mayPass(err):
 		return "is something between here and " + host + " that ends connections, like a proxy with a limit of time or size?"
 	}
 	return ""
+}
+
+func fullDisk(host string) string {
+	return "the disk of " + host + " is full: delete images there, and have it collect its garbage"
+}
+
+func unwell(host string) string {
+	return host + " has a problem of its own: try again later, or see what its log says"
 }
 
 // statusOf is the status of the answer that an error is about; 0 if there was
@@ -196,6 +204,15 @@ func statusOf(err error) int {
 }
 
 func isStatus(err error, code int) bool { return statusOf(err) == code }
+
+// inShort leaves out of an error what is said twice.
+func inShort(err error) error {
+	var busy *busyError
+	if errors.As(err, &busy) {
+		return busy
+	}
+	return withoutQuery(err)
+}
 
 // withoutQuery takes the query out of the address in an error: with it, one
 // could take up an upload, or read a blob from where the registry keeps it.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
-	"github.com/sitectl/sitectl/site"
 )
 
 // checkPush begins an upload and gives it up, which is what the registry
@@ -51,11 +50,4 @@ func (b *Builder) checkMove(ctx context.Context, image, tag string) error {
 		return repo.failure(ctx, probe, doing, err)
 	}
 	return nil
-}
-
-// checkBase makes sure that what the runtime image is built on exists and can
-// be read.
-func (b *Builder) checkBase(ctx context.Context, s site.Site) error {
-	_, err := b.resolve(ctx, s.Build.Base)
-	return err
 }

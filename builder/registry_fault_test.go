@@ -40,7 +40,7 @@ func faultKinds() []faultKind {
 			faultKind{"reset in the request", protocol, resettingRequests, ended},
 			faultKind{"reset in the answer", protocol, resettingAnswers, ended},
 			faultKind{"truncated answer", protocol, truncatingAnswers, ended},
-			faultKind{"GOAWAY", protocol, goingAway, []string{"GOAWAY", "EOF"}},
+			faultKind{"GOAWAY", protocol, goingAway, append([]string{"GOAWAY", "client connection force closed"}, ended...)},
 		)
 	}
 	return kinds
@@ -81,7 +81,7 @@ func useRegistry(t *testing.T, repo *repository, image v1.Image) error {
 	require.NoError(t, err)
 	var uploads errgroup.Group
 	for _, layer := range append(layers, config) {
-		uploads.Go(func() error { return repo.upload(t.Context(), layer) })
+		uploads.Go(func() error { return repo.upload(t.Context(), "a layer", layer) })
 	}
 	if err := uploads.Wait(); err != nil {
 		return err
@@ -190,7 +190,7 @@ func TestFaultsThatStay(t *testing.T) {
 				p.fault(place, forEver, answering(status))
 				layers, err := image.Layers()
 				require.NoError(t, err)
-				err = repo.upload(t.Context(), layers[0])
+				err = repo.upload(t.Context(), "a layer", layers[0])
 				if strings.HasPrefix(place, "PUT") {
 					require.NoError(t, err)
 					_, err = repo.put(t.Context(), "c0f", image, true)
@@ -214,7 +214,7 @@ func TestRetryAfterOfAServer(t *testing.T) {
 		require.NoError(t, err)
 		p.fault("PATCH", times, answering(http.StatusTooManyRequests, "Retry-After", "1"))
 		begin := time.Now()
-		require.NoError(t, repo.upload(t.Context(), testLayer(t, 1000)))
+		require.NoError(t, repo.upload(t.Context(), "a layer", testLayer(t, 1000)))
 		assert.GreaterOrEqual(t, time.Since(begin), time.Duration(times)*time.Second)
 	}
 }
@@ -290,7 +290,7 @@ func TestMountsAreRepeated(t *testing.T) {
 			source, err := b.repository(p.host + from)
 			require.NoError(t, err)
 			layer := testLayer(t, 5000)
-			require.NoError(t, source.upload(t.Context(), layer))
+			require.NoError(t, source.upload(t.Context(), "a layer", layer))
 			digest, err := layer.Digest()
 			require.NoError(t, err)
 			there, err := remote.Layer(source.name.Digest(digest.String()), source.options(t.Context())...)
@@ -300,7 +300,7 @@ func TestMountsAreRepeated(t *testing.T) {
 
 			before := len(p.requests("PATCH"))
 			p.fault("POST /v2/agency/example-com/blobs/uploads/ mount", test.times, test.fault)
-			require.NoError(t, target.upload(t.Context(), there))
+			require.NoError(t, target.upload(t.Context(), "a layer", there))
 			assert.Equal(t, test.uploaded, len(p.requests("PATCH")) > before)
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sitectl/sitectl/site"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -63,7 +62,7 @@ func TestBadMirrors(t *testing.T) {
 	}
 }
 
-func TestCheckBase(t *testing.T) {
+func TestResolveABase(t *testing.T) {
 	p := newFaultProxy(t, http1, newImages())
 	repo, err := faultyBuilder(t, p, Options{}).repository(p.host + "/library/debian")
 	require.NoError(t, err)
@@ -87,7 +86,7 @@ func TestCheckBase(t *testing.T) {
 			if test.fault != nil {
 				p.fault("HEAD", forEver, test.fault)
 			}
-			err := b.checkBase(t.Context(), site.Site{Build: site.Build{Base: test.base}})
+			_, err := b.resolve(t.Context(), test.base)
 			if test.hint == nil {
 				require.NoError(t, err)
 				return

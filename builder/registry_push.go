@@ -11,12 +11,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// upload sends a layer unless the repository has it already, or mounts it if it
-// was read from another repository of the registry. If it has to be sent
-// again, it is read again: Compressed must allow that. Errors: *RegistryError.
-func (r *repository) upload(ctx context.Context, layer v1.Layer) error {
-	if err := remote.WriteLayer(r.name, layer, r.options(ctx)...); err != nil {
-		return r.failure(ctx, ctx, "push a layer to "+r.name.String(), err)
+// upload sends a blob unless the repository has it already, or mounts it if it
+// is a layer that was read from another repository of the registry. If it has
+// to be sent again, it is read again: Compressed must allow that. What it is,
+// is for errors: "a layer". Errors: *RegistryError.
+func (r *repository) upload(ctx context.Context, what string, blob v1.Layer) error {
+	if err := r.clients.pusher.Upload(ctx, r.name, blob); err != nil {
+		return r.failure(ctx, ctx, "push "+what+" to "+r.name.String(), err)
 	}
 	return nil
 }
@@ -89,7 +90,7 @@ func (r *repository) taken(doing, digest string) error {
 
 // immutable says that a tag must not be overwritten.
 func (r *repository) immutable(doing string, err error) error {
-	failed := r.refused(doing, fmt.Errorf("%w: %w", errImmutable, withoutQuery(err)))
+	failed := r.refused(doing, fmt.Errorf("%w: %w", errImmutable, inShort(err)))
 	failed.hint = "the registry keeps its tags from being overwritten (immutable, protected or locked tags): " +
 		"make a new commit, or let it overwrite this tag"
 	return failed

@@ -22,8 +22,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var phpTime = time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
-
 // newBuilder makes a Builder that knows no login unless options say so.
 func newBuilder(t *testing.T, options Options) *Builder {
 	t.Helper()

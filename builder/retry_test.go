@@ -207,7 +207,7 @@ func TestAFailureForEver(t *testing.T) {
 	t.Run("of a push", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m, repo := newMemoryRegistry(t, failing(forEver, "PATCH", unwell))
-			err := repo.upload(t.Context(), testLayer(t, 1000))
+			err := repo.upload(t.Context(), "a layer", testLayer(t, 1000))
 			var refused *RegistryError
 			require.ErrorAs(t, err, &refused)
 			assert.ErrorContains(t, err, "503")
@@ -234,7 +234,7 @@ func TestNeverTriedAgain(t *testing.T) {
 				_, _, err := repo.head(t.Context(), "c0f")
 				require.Error(t, err)
 				assert.Len(t, m.times("HEAD"), 1)
-				require.Error(t, repo.upload(t.Context(), testLayer(t, 1000)))
+				require.Error(t, repo.upload(t.Context(), "a layer", testLayer(t, 1000)))
 				assert.Len(t, m.times("POST"), 1)
 				assert.Zero(t, time.Since(begin))
 			})
@@ -249,7 +249,7 @@ func TestNeverTriedAgain(t *testing.T) {
 			require.NoError(t, err)
 			assert.False(t, found)
 			assert.Len(t, m.times("HEAD"), 1)
-			require.Error(t, repo.upload(t.Context(), testLayer(t, 1000)))
+			require.Error(t, repo.upload(t.Context(), "a layer", testLayer(t, 1000)))
 			assert.Len(t, m.times("PATCH"), 1)
 		})
 	})
@@ -260,7 +260,7 @@ func TestFullDisk(t *testing.T) {
 		_, repo := newMemoryRegistry(t, failing(1, "PATCH", func(r *http.Request) (*http.Response, error) {
 			return answer(r, http.StatusInsufficientStorage), nil
 		}))
-		err := repo.upload(t.Context(), testLayer(t, 1000))
+		err := repo.upload(t.Context(), "a layer", testLayer(t, 1000))
 		var refused *RegistryError
 		require.ErrorAs(t, err, &refused)
 		assert.ErrorContains(t, err, "507")
@@ -276,7 +276,7 @@ func TestAPauseEndsWithTheContext(t *testing.T) {
 			time.AfterFunc(3*time.Second, func() { cancel(stopped) })
 			return answer(r, http.StatusTooManyRequests, "Retry-After", "30"), nil
 		}))
-		require.ErrorIs(t, repo.upload(ctx, testLayer(t, 1000)), stopped)
+		require.ErrorIs(t, repo.upload(ctx, "a layer", testLayer(t, 1000)), stopped)
 		assert.Equal(t, 3*time.Second, time.Since(begin))
 	})
 }
@@ -288,9 +288,9 @@ func TestAPauseIsForAllRequests(t *testing.T) {
 		}))
 		first, rest := testLayer(t, 1000), testLayer(t, 1001)
 		var uploads sync.WaitGroup
-		uploads.Go(func() { assert.NoError(t, repo.upload(t.Context(), first)) })
+		uploads.Go(func() { assert.NoError(t, repo.upload(t.Context(), "a layer", first)) })
 		time.Sleep(time.Second)
-		uploads.Go(func() { assert.NoError(t, repo.upload(t.Context(), rest)) })
+		uploads.Go(func() { assert.NoError(t, repo.upload(t.Context(), "a layer", rest)) })
 		uploads.Wait()
 		for _, seen := range m.seen[3:] { // GET /v2/, HEAD, POST
 			assert.Equal(t, 30*time.Second, seen.at, seen.name)
@@ -334,7 +334,7 @@ func TestLostRegistry(t *testing.T) {
 	t.Run("there before", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m, repo := newMemoryRegistry(t, failing(3, "PATCH", refused))
-			require.NoError(t, repo.upload(t.Context(), testLayer(t, 1000)))
+			require.NoError(t, repo.upload(t.Context(), "a layer", testLayer(t, 1000)))
 			assert.Len(t, m.times("PATCH"), 4)
 		})
 	})
@@ -351,7 +351,7 @@ func TestNothingToSend(t *testing.T) {
 			return nil, err
 		})
 		layer := brokenLayer{testLayer(t, 1000)}
-		err := repo.upload(t.Context(), layer)
+		err := repo.upload(t.Context(), "a layer", layer)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		assert.Len(t, m.times("PATCH"), 1)
 	})
@@ -377,7 +377,7 @@ func TestTraffic(t *testing.T) {
 		layer := testLayer(t, 1000)
 		size, err := layer.Size()
 		require.NoError(t, err)
-		require.NoError(t, repo.upload(t.Context(), layer))
+		require.NoError(t, repo.upload(t.Context(), "a layer", layer))
 		assert.Equal(t, Traffic{Requests: int64(len(m.seen)), Sent: 2 * size}, b.traffic(), "it was sent twice")
 	})
 }

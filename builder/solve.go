@@ -32,11 +32,20 @@ func (b *Builder) solve(ctx context.Context, shown *display, name string, target
 		return nil, err
 	}
 	options.Frontend, options.Session = "dockerfile.v0", attachables
+	var exported map[string]string
+	err = b.again(ctx, func() error {
+		exported, err = b.solveOnce(ctx, shown, name, target, options)
+		return err
+	})
+	return exported, err
+}
+
+// solveOnce is solve without patience for registries.
+func (b *Builder) solveOnce(ctx context.Context, shown *display, name string, target *repository, options client.SolveOpt) (map[string]string, error) {
 	buildkit, err := b.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-
 	steps := newSteps()
 	reported := make(chan *client.SolveStatus) // closed by Solve, always
 	var response *client.SolveResponse
@@ -99,11 +108,7 @@ func solveFailure(ctx context.Context, name string, target *repository, steps *s
 	// BuildKit's image exporter (exporter/containerimage/export.go) has no
 	// type for this error, and a type would not cross the connection.
 	if target != nil && strings.Contains(err.Error(), "failed to push ") {
-		return &RegistryError{
-			Host: target.name.RegistryStr(), User: target.login.Username, Doing: "push to " + target.name.String(),
-			Err:  errors.New(reason),
-			hint: "BuildKit pushes itself: it, too, must reach the registry and trust its CA (buildkitd.toml); " + loginHint(target.name),
-		}
+		return target.buildKitPush(reason)
 	}
 	if step == "" {
 		return &BuildError{Err: fmt.Errorf("build %s: %w", name, err)}
