@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -61,12 +62,43 @@ func TestShip(t *testing.T) {
 		s.serves(t, next, entry, "hello from the lab")
 	})
 	t.Run("a working tree", func(t *testing.T) {
-		s.write(t, "public/new.txt", "newer\n")
+		known := s.knownToABrowser(t, "/new.txt")
+		s.write(t, "public/new.txt", "few\n") // the same size
 		assert.Equal(t, int(statusUsage), s.sitectl(t, "ship").status)
 		dirty := decodeResult(t, s.succeed(t, "ship", "--allow-dirty", "--output", "json"))
 		assert.Contains(t, dirty.Image.Tag, s.git(t, "rev-parse", "--short", "HEAD")+"-dirty-")
-		s.shows(t, "/new.txt", "newer")
+		s.shows(t, "/new.txt", "few")
+		for _, header := range known {
+			status, body := s.conditional(t, "/new.txt", header)
+			assert.Equal(t, http.StatusOK, status, "%v", header)
+			assert.Equal(t, "few\n", body, "%v", header)
+		}
 	})
+}
+
+// knownToABrowser returns how a browser asks for a file again that it has: by
+// its tag, and by the time it got it.
+func (s *labSite) knownToABrowser(t *testing.T, path string) []http.Header {
+	t.Helper()
+	response, _ := s.request(t, http.MethodGet, path, nil)
+	tag := http.Header{"If-None-Match": {response.Header.Get("ETag")}}
+	status, _ := s.conditional(t, path, tag)
+	assert.Equal(t, http.StatusNotModified, status, "the file has not changed: %v", tag)
+	assert.Empty(t, response.Header.Get("Last-Modified"))
+	return []http.Header{tag, {"If-Modified-Since": {response.Header.Get("Date")}}}
+}
+
+func (s *labSite) conditional(t *testing.T, path string, header http.Header) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, lab(t, "SITECTL_INGRESS")+path, nil)
+	require.NoError(t, err)
+	request.Host, request.Header = s.address, header
+	response, err := client.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(content)
 }
 
 func names(steps []stepReport) []string {
