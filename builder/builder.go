@@ -16,12 +16,17 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// DefaultAddress is where buildkitd listens unless it is told otherwise.
-const DefaultAddress = "unix:///run/buildkit/buildkitd.sock"
-
 // Options say what a Builder works with.
 type Options struct {
-	Address      string // of BuildKit, as in BUILDKIT_HOST; default: DefaultAddress
+	// Address is that of BuildKit, as in BUILDKIT_HOST. Without one, a running
+	// BuildKit is looked for, and one is started if there is none.
+	Address string
+	// BuilderCA, BuilderCert and BuilderKey are PEM files for an Address of the
+	// kind tcp: its CA (default: those of the system), and the certificate and
+	// key to show it. BuilderTLS is a folder with all three instead, called
+	// ca.pem, cert.pem and key.pem, or ca.crt, tls.crt and tls.key.
+	BuilderCA, BuilderCert, BuilderKey, BuilderTLS string
+
 	DockerConfig string // folder with the registry logins (config.json); default: DOCKER_CONFIG, then ~/.docker
 	RegistryCA   string // PEM file of a CA to trust for the registry, besides the system's
 	Login        Login  // explicit login to a registry; default: none
@@ -32,8 +37,10 @@ type Options struct {
 	Log             func(line string)   // told what a person who waits may want to know; default: nobody
 	Progress        string              // auto, plain, tty, rawjson or quiet; default: auto
 	Stderr          io.Writer           // where progress is shown; default: nowhere
-	Secrets         []Secret            // that steps of the build may mount
-	SSH             bool                // whether steps of the build may use the SSH agent
+	// Verbose is told which builder is used, and why; default: nobody.
+	Verbose func(line string)
+	Secrets []Secret // that steps of the build may mount
+	SSH     bool     // whether steps of the build may use the SSH agent
 }
 
 // Secret is a file that a step of a build may mount. It is in no layer and no
@@ -57,16 +64,17 @@ type Builder struct {
 	backoff     backoff // between tries of what a registry did not do at once
 	meter       meter
 
+	sockets    []string // where a running BuildKit is looked for
+	connection connection
+
 	mutex        sync.Mutex
+	said         map[string]bool              // to Options.Verbose
 	transports   map[string]http.RoundTripper // by registry host
 	repositories map[name.Repository]clients
 }
 
 // New reads the registry logins and the CA. It connects to nothing.
 func New(options Options) (*Builder, error) {
-	if options.Address == "" {
-		options.Address = DefaultAddress
-	}
 	if options.DockerConfig == "" {
 		options.DockerConfig = config.Dir()
 	}
@@ -98,6 +106,8 @@ func New(options Options) (*Builder, error) {
 		mirrors:      mirrors,
 		backoff:      defaultBackoff,
 		reach:        8 * time.Second,
+		sockets:      defaultSockets(),
+		said:         map[string]bool{},
 		transports:   map[string]http.RoundTripper{},
 		repositories: map[name.Repository]clients{},
 	}, nil

@@ -133,8 +133,8 @@ func (noPartials) Get(name string) (string, error) {
 // quoting returns how the language of a template writes a string.
 func quoting(name string) (func(string) (string, error), error) {
 	switch extension := path.Ext(name); {
-	case extension == ".yaml":
-		return quoteJSON, nil // JSON is a subset of YAML 1.2
+	case extension == ".yaml" || extension == ".toml":
+		return quoteJSON, nil // JSON is a subset of YAML 1.2, and its strings are TOML's
 	case path.Base(name) == "Dockerfile":
 		return quoteDockerfile, nil
 	case extension == ".conf" || extension == ".ini" || extension == ".vcl":

@@ -1,0 +1,78 @@
+package builder
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestCheckAddress(t *testing.T) {
+	good := []string{
+		"unix:///run/buildkit/buildkitd.sock",
+		"tcp://buildkitd:1234", "tcp://127.0.0.1:1234", "tcp://[::1]:1234",
+		"docker-container://buildx_buildkit_default", "docker-container://b?context=remote",
+		"podman-container://buildkitd",
+		"nerdctl-container://buildkitd?namespace=default",
+		"kube-pod://buildkitd-0", "kube-pod://buildkitd-0?context=user@stable&namespace=ci&container=buildkitd",
+		"ssh://builder.example.com", "ssh://me@builder.example.com:2222/run/user/1000/buildkit/buildkitd.sock",
+	}
+	for _, address := range good {
+		assert.NoError(t, checkAddress(address), address)
+	}
+	bad := map[string]string{
+		"":                          "it has no kind",
+		"/run/buildkitd.sock":       "did you mean unix:///run/buildkitd.sock?",
+		"buildkitd:1234":            "did you mean tcp://buildkitd:1234?",
+		"http://buildkitd:1234":     "http:// is no kind of address",
+		"docker://buildkitd":        "docker:// is no kind of address",
+		"unix://run/buildkitd.sock": "not absolute",
+		"unix://":                   "not absolute",
+		"tcp://buildkitd":           "tcp://host:port",
+		"tcp://:1234":               "tcp://host:port",
+		"tcp://buildkitd:":          "tcp://host:port",
+		"docker-container://":       "lacks container name",
+		"kube-pod://Not_A_Pod":      "unsupported pod name",
+		"ssh://me:password@host":    "plain-text password is not supported",
+	}
+	for address, says := range bad {
+		assert.ErrorContains(t, checkAddress(address), says, address)
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	docker, kubernetes, half := t.TempDir(), t.TempDir(), t.TempDir()
+	for folder, names := range map[string][]string{
+		docker: {"ca.pem", "cert.pem", "key.pem"}, kubernetes: {"ca.crt", "tls.crt", "tls.key"}, half: {"ca.pem"},
+	} {
+		for _, name := range names {
+			require.NoError(t, os.WriteFile(filepath.Join(folder, name), nil, 0o600))
+		}
+	}
+	tests := map[string]struct {
+		options Options
+		want    []string
+		says    string
+	}{
+		"none":              {want: []string{"", "", ""}},
+		"single":            {options: Options{BuilderCA: "a", BuilderCert: "c", BuilderKey: "k"}, want: []string{"a", "c", "k"}},
+		"folder":            {options: Options{BuilderTLS: docker}, want: []string{docker + "/ca.pem", docker + "/cert.pem", docker + "/key.pem"}},
+		"Kubernetes Secret": {options: Options{BuilderTLS: kubernetes}, want: []string{kubernetes + "/ca.crt", kubernetes + "/tls.crt", kubernetes + "/tls.key"}},
+		"half a folder":     {options: Options{BuilderTLS: half}, says: half + " has no cert.pem or tls.crt, no key.pem or tls.key"},
+		"both":              {options: Options{BuilderTLS: docker, BuilderCA: "a"}, says: "exclude each other"},
+		"key alone":         {options: Options{BuilderKey: "k"}, says: "a key its certificate"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			ca, certificate, key, err := test.options.certificates()
+			if test.says != "" {
+				require.ErrorContains(t, err, test.says)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, test.want, []string{ca, certificate, key})
+		})
+	}
+}
