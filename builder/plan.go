@@ -47,9 +47,10 @@ func (b *Builder) Prepare(ctx context.Context, s site.Site, repo *site.Repositor
 
 // prepare asks everything at the same time that does not depend on each other.
 func (r *build) prepare(ctx context.Context) error {
-	var unreadable, baseless, unpushable, unknown, remoteless error
+	var unreadable, incomplete, baseless, unpushable, unknown, remoteless error
 	together(
 		func() { unreadable = r.readFiles(ctx) },
+		func() { incomplete = r.checkStages() },
 		func() { r.base, baseless = r.baseOf(ctx, r.site, r.tree) },
 		func() { unpushable = r.checkPush(ctx, r.site.Image) },
 		func() { r.previous, unknown = r.registry.previous(ctx, r.git, r.commit) },
@@ -58,11 +59,20 @@ func (r *build) prepare(ctx context.Context) error {
 	if unpushable != nil {
 		unknown = nil // the registry has said so once
 	}
-	err := errors.Join(unreadable, remoteless, unpushable, unknown, baseless)
+	err := errors.Join(unreadable, incomplete, remoteless, unpushable, unknown, baseless)
 	if err == nil {
 		err = r.findMade(ctx)
 	}
 	return errors.Join(err, r.checkExecution(ctx, err))
+}
+
+// checkStages makes sure that the commit has what Composer and npm need.
+func (r *build) checkStages() error {
+	if r.site.Build.Dockerfile != "" {
+		return nil
+	}
+	_, err := stagesOf(r.site, r.tree, r.site.Build.Runtime)
+	return err
 }
 
 // together runs all and waits for them.

@@ -191,5 +191,19 @@ func symlink(name, target string) (file, bool, error) {
 	return file{path: name, target: target, object: hex.EncodeToString(sum[:])}, true, nil
 }
 
-// stagesOf are the stages of a site, in the order in which they run.
-func stagesOf(site.Site, *site.Tree, string) ([]*stage, error) { return nil, nil }
+// stagesOf are the stages of a site, in the order in which they run, on the
+// runtime image of that reference.
+func stagesOf(s site.Site, tree *site.Tree, runtime string) ([]*stage, error) {
+	composer, wrong := composerStage(s, tree, runtime)
+	frontend, alsoWrong := frontendStage(s, tree)
+	if err := errors.Join(wrong, alsoWrong); err != nil {
+		return nil, err
+	}
+	var stages []*stage
+	for _, st := range []*stage{composer, frontend} {
+		if st != nil {
+			stages = append(stages, st)
+		}
+	}
+	return stages, nil
+}

@@ -63,6 +63,13 @@ func releaseOf(image string) (debianRelease, bool) {
 	return debianReleases[i], true
 }
 
+// IsDebian tells an image of a release of Debian that is known here, whose PHP
+// extensions are therefore known, too.
+func IsDebian(image string) bool {
+	_, known := releaseOf(image)
+	return known
+}
+
 func (r debianRelease) String() string { return fmt.Sprintf("Debian %s (PHP %s)", r.codename, r.php) }
 
 // has tells whether PHP has an extension there, or can get it as a package.

@@ -1,0 +1,4 @@
+<?php
+
+require __DIR__ . '/wp-load.php';
+echo "Cron: done\n";

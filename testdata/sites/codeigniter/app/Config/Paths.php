@@ -1,0 +1,8 @@
+<?php
+
+namespace Config;
+
+final class Paths
+{
+    public string $writableDirectory = __DIR__ . '/../../writable';
+}

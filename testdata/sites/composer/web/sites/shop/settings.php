@@ -1,0 +1,4 @@
+<?php
+
+// The settings of a second site of this project.
+require '/usr/local/share/sitectl/drupal/settings.php';
