@@ -30,6 +30,7 @@ type faultProxy struct {
 
 	mutex  sync.Mutex
 	faults []*fault
+	turns  []misbehaviour // of every fifth request
 	seen   []string // requests, as "PUT /v2/agency/example-com/manifests/c0f"; a mount has the word after it
 }
 
@@ -120,6 +121,9 @@ func (p *faultProxy) next(r *http.Request) misbehaviour {
 			fault.times--
 			return fault.do
 		}
+	}
+	if n := len(p.seen); len(p.turns) > 0 && n%5 == 0 {
+		return p.turns[n/5%len(p.turns)]
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func faultKinds() []faultKind {
 		kinds = append(kinds, faultKind{fmt.Sprint(status), http2, answering(status), []string{fmt.Sprint(status)}})
 	}
 	for _, protocol := range []string{http1, http2} {
-		ended := []string{"connection reset", "broken pipe", "EOF", "stream error"}
+		ended := []string{"connection reset", "broken pipe", "use of closed network connection", "EOF", "stream error"}
 		kinds = append(kinds,
 			faultKind{"reset", protocol, resetting, ended},
 			faultKind{"reset in the request", protocol, resettingRequests, ended},
