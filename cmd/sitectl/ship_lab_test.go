@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -68,10 +69,13 @@ func TestShip(t *testing.T) {
 		dirty := decodeResult(t, s.succeed(t, "ship", "--allow-dirty", "--output", "json"))
 		assert.Contains(t, dirty.Image.Tag, s.git(t, "rev-parse", "--short", "HEAD")+"-dirty-")
 		s.shows(t, "/new.txt", "few")
+		// Until the ingress has heard that it goes, the old pod may answer.
 		for _, header := range known {
-			status, body := s.conditional(t, "/new.txt", header)
-			assert.Equal(t, http.StatusOK, status, "%v", header)
-			assert.Equal(t, "few\n", body, "%v", header)
+			require.EventuallyWithT(t, func(c *assert.CollectT) {
+				status, body := s.conditional(t, "/new.txt", header)
+				assert.Equal(c, http.StatusOK, status)
+				assert.Equal(c, "few\n", body)
+			}, 30*time.Second, 200*time.Millisecond, "%v", header)
 		}
 	})
 }
