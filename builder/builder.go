@@ -37,7 +37,8 @@ type Options struct {
 	Log             func(line string)   // told what a person who waits may want to know; default: nobody
 	Progress        string              // auto, plain, tty, rawjson or quiet; default: auto
 	Stderr          io.Writer           // where progress is shown; default: nowhere
-	// Verbose is told which builder is used, and why; default: nobody.
+	// Verbose is told which builder and which logins are used, and why;
+	// default: nobody.
 	Verbose func(line string)
 	Secrets []Secret // that steps of the build may mount
 	SSH     bool     // whether steps of the build may use the SSH agent

@@ -246,6 +246,19 @@ func TestErrorsNameTheLogin(t *testing.T) {
 	}
 }
 
+func TestLoginsAreSaid(t *testing.T) {
+	var said []string
+	b := newBuilder(t, Options{Getenv: variables(gitlabJob...), Verbose: func(line string) { said = append(said, line) }})
+	for _, name := range []string{"registry.gitlab.example/agency/site", "registry.gitlab.example/agency/runtime", "registry.example.com/base"} {
+		_, err := b.repository(name)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, []string{
+		`registry: registry.gitlab.example as user "gitlab-ci-token" (from CI_REGISTRY_USER and CI_REGISTRY_PASSWORD)`,
+		"registry: registry.example.com without a login",
+	}, said)
+}
+
 func TestPullConfigOfAJob(t *testing.T) {
 	s := site.Site{Image: "registry.gitlab.example/agency/site"}
 	b := newBuilder(t, Options{Getenv: variables(gitlabJob...)})

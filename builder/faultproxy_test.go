@@ -31,7 +31,7 @@ type faultProxy struct {
 	mutex  sync.Mutex
 	faults []*fault
 	turns  []misbehaviour // of every fifth request
-	seen   []string // requests, as "PUT /v2/agency/example-com/manifests/c0f"; a mount has the word after it
+	seen   []string       // requests, as "PUT /v2/agency/example-com/manifests/c0f"; a mount has the word after it
 }
 
 // fault is something that happens to requests.

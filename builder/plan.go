@@ -47,19 +47,24 @@ func (b *Builder) Prepare(ctx context.Context, s site.Site, repo *site.Repositor
 
 // prepare asks everything at the same time that does not depend on each other.
 func (r *build) prepare(ctx context.Context) error {
-	var unreadable, incomplete, baseless, unpushable, unknown, remoteless error
+	var unreadable, incomplete, baseless, unpushable, immovable, unknown, remoteless error
 	together(
 		func() { unreadable = r.readFiles(ctx) },
 		func() { incomplete = r.checkStages() },
 		func() { r.base, baseless = r.baseOf(ctx, r.site, r.tree) },
 		func() { unpushable = r.checkPush(ctx, r.site.Image) },
+		func() {
+			if r.options.Rebuild {
+				immovable = r.checkMove(ctx, r.site.Image, r.commit.Tag)
+			}
+		},
 		func() { r.previous, unknown = r.registry.previous(ctx, r.git, r.commit) },
 		func() { remoteless = r.readSource(ctx) },
 	)
 	if unpushable != nil {
-		unknown = nil // the registry has said so once
+		unknown, immovable = nil, nil // the registry has said so once
 	}
-	err := errors.Join(unreadable, incomplete, remoteless, unpushable, unknown, baseless)
+	err := errors.Join(unreadable, incomplete, remoteless, unpushable, immovable, unknown, baseless)
 	if err == nil {
 		err = r.findMade(ctx)
 	}

@@ -61,6 +61,7 @@ func (b *Builder) open(repo name.Repository) (*repository, error) {
 		name: repo, login: login, keychain: authenticator{b.credentials, host},
 		transport: transport, backoff: b.backoff, reach: b.reach,
 	}
+	b.say("registry: %s%s", host, r.refused("", nil).who())
 	r.clients, err = b.clients(r)
 	return r, err
 }

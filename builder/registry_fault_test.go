@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/sitectl/sitectl/site"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -329,4 +332,29 @@ func mounting(registry http.Handler) http.Handler {
 			registry.ServeHTTP(w, r)
 		}
 	})
+}
+
+// That a tag cannot be moved has to be known before anything is built.
+func TestRebuildOfAnImmutableTag(t *testing.T) {
+	p := newFaultProxy(t, http1, newImages())
+	b := faultyBuilder(t, p, Options{Address: "tcp://127.0.0.1:1"})
+	s := phpSite()
+	s.Image, s.Build.Runtime, s.Build.Base = p.host+"/agency/example-com", p.host+"/agency/runtime", p.host+"/agency/example-com:c0f"
+	repo, err := b.repository(s.Image)
+	require.NoError(t, err)
+	require.NoError(t, useRegistry(t, repo, testImage(t)))
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "index.php"), nil, 0o600))
+	commitAll(t, dir)
+	git, err := site.OpenRepository(t.Context(), dir)
+	require.NoError(t, err)
+	commit, err := git.Head(t.Context(), false)
+	require.NoError(t, err)
+	commit.Tag = "c0f"
+
+	p.fault("PUT /v2/agency/example-com/manifests/c0f", forEver, answering(http.StatusPreconditionFailed))
+	_, err = b.Prepare(t.Context(), s, git, commit, BuildOptions{Rebuild: true})
+	require.ErrorIs(t, err, errImmutable)
+	_, err = b.Prepare(t.Context(), s, git, commit, BuildOptions{})
+	require.NotErrorIs(t, err, errImmutable, "it is not overwritten then")
 }
