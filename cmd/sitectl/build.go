@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 )
@@ -18,7 +19,7 @@ func buildCommand() *cli.Command {
 			image=$(sitectl build --progress quiet)
 			sitectl build --rebuild          # for example to take in security updates of the base image
 		`,
-		flags:    append([]string{"file", "environment", "builder", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"}, registryFlags...),
+		flags:    slices.Concat([]string{"file", "environment", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"}, builderFlags, registryFlags),
 		statuses: []status{statusDone, statusFailed, statusUsage, statusBuild, statusRegistry, statusCancelled},
 	}.command(runBuild)
 }

@@ -197,8 +197,12 @@ func together(ctx context.Context, checks ...func(context.Context) error) error 
 }
 
 func newBuilder(o options, image string, log func(string)) (*builder.Builder, error) {
-	return builder.New(builder.Options{
-		Address:         o.builder,
+	options := builder.Options{
+		Address:         o.builder.address,
+		BuilderTLS:      o.builder.tls,
+		BuilderCA:       o.builder.ca,
+		BuilderCert:     o.builder.cert,
+		BuilderKey:      o.builder.key,
 		RegistryCA:      o.registryCA,
 		Login:           o.registry.login(image),
 		RegistryMirrors: o.registry.mirrors,
@@ -207,7 +211,11 @@ func newBuilder(o options, image string, log func(string)) (*builder.Builder, er
 		Stderr:          o.stderr,
 		Secrets:         o.secrets,
 		SSH:             o.ssh,
-	})
+	}
+	if o.verbose {
+		options.Verbose = log
+	}
+	return builder.New(options)
 }
 
 // shippedBy says who ships: the address of the pipeline job, else the person

@@ -14,7 +14,7 @@ import (
 type options struct {
 	file        string // the site file
 	environment string // an environment of the site file; empty for its default
-	builder     string // address of buildkitd; empty for its own default
+	builder     builderOptions
 	kubeconfig  string // empty for KUBECONFIG and ~/.kube/config, as kubectl has it
 	context     string // kubeconfig context; empty for the site file's, then the current one
 	registryCA  string // PEM file; empty for the system's own
@@ -24,6 +24,7 @@ type options struct {
 	allowDirty  bool
 	rebuild     bool
 	explain     bool
+	verbose     bool
 	secrets     []builder.Secret // that steps of the build may mount
 	ssh         bool             // whether they may use the SSH agent
 
@@ -36,12 +37,23 @@ var (
 	outputs    = []string{"text", "json"}
 )
 
+// The library's own flag for the version takes -v, which is --verbose here. It
+// offers its name as a package variable only.
+var _ = func() struct{} {
+	cli.VersionFlag = &cli.BoolFlag{Name: "version", DisableDefaultText: true, Usage: "print the version"}
+	return struct{}{}
+}()
+
 // globalFlags are understood before the name of a command.
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Value: "site.yaml", Usage: "`PATH` of the site file"},
 		&cli.StringFlag{Name: "environment", Aliases: []string{"e"}, EnvVars: []string{"SITECTL_ENVIRONMENT"}, Usage: "`NAME` of an environment of the site file"},
-		&cli.StringFlag{Name: "builder", EnvVars: []string{"BUILDKIT_HOST"}, Usage: "`ADDRESS` of buildkitd: unix:///path or tcp://host:port"},
+		&cli.StringFlag{Name: "builder", EnvVars: []string{"BUILDKIT_HOST"}, Usage: "`ADDRESS` of BuildKit: unix://, tcp://, docker-container://, podman-container://, nerdctl-container://, kube-pod:// or ssh:// (default: one is found, or started)"},
+		&cli.StringFlag{Name: "builder-tls", EnvVars: []string{"SITECTL_BUILDER_TLS"}, Usage: "`FOLDER` with ca.pem, cert.pem and key.pem (or ca.crt, tls.crt and tls.key) for a tcp:// builder"},
+		&cli.StringFlag{Name: "builder-ca", EnvVars: []string{"SITECTL_BUILDER_CA"}, Usage: "PEM `FILE` with the certificate authority of a tcp:// builder"},
+		&cli.StringFlag{Name: "builder-cert", EnvVars: []string{"SITECTL_BUILDER_CERT"}, Usage: "PEM `FILE` with the certificate to show it"},
+		&cli.StringFlag{Name: "builder-key", EnvVars: []string{"SITECTL_BUILDER_KEY"}, Usage: "PEM `FILE` with the key of that certificate"},
 		&cli.StringFlag{Name: "kubeconfig", Usage: "kubeconfig `FILE` (default: $KUBECONFIG, then ~/.kube/config)"},
 		&cli.StringFlag{Name: "context", Usage: "kubeconfig context `NAME`, instead of the site file's"},
 		&cli.StringFlag{Name: "registry-ca", EnvVars: []string{"SITECTL_REGISTRY_CA"}, Usage: "PEM `FILE` with the certificate authority of the registry"},
@@ -54,6 +66,7 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "allow-dirty", DisableDefaultText: true, Usage: "take the working tree if it differs from the commit, and mark the tag"},
 		&cli.BoolFlag{Name: "rebuild", DisableDefaultText: true, Usage: "build all of it anew even if the registry has the image of this commit"},
 		&cli.BoolFlag{Name: "explain", DisableDefaultText: true, Usage: "say what has changed since the image that was built last"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, DisableDefaultText: true, Usage: "say which builder is used, and why"},
 		&cli.StringSliceFlag{Name: "secret", Usage: "`id=NAME,src=FILE` that steps of the build may mount; composer-auth is for Composer, npmrc for npm"},
 		&cli.BoolFlag{Name: "ssh", DisableDefaultText: true, Usage: "let steps of the build use the SSH agent"},
 	}
@@ -93,7 +106,7 @@ func readOptions(c *cli.Context) (options, error) {
 	o := options{
 		file:        setting(c, "file").String("file"),
 		environment: setting(c, "environment").String("environment"),
-		builder:     setting(c, "builder").String("builder"),
+		builder:     readBuilderOptions(c),
 		kubeconfig:  setting(c, "kubeconfig").String("kubeconfig"),
 		context:     setting(c, "context").String("context"),
 		registryCA:  setting(c, "registry-ca").String("registry-ca"),
@@ -102,6 +115,7 @@ func readOptions(c *cli.Context) (options, error) {
 		allowDirty:  setting(c, "allow-dirty").Bool("allow-dirty"),
 		rebuild:     setting(c, "rebuild").Bool("rebuild"),
 		explain:     setting(c, "explain").Bool("explain"),
+		verbose:     setting(c, "verbose").Bool("verbose"),
 		ssh:         setting(c, "ssh").Bool("ssh"),
 		stdout:      c.App.Writer,
 		stderr:      c.App.ErrWriter,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 )
@@ -19,7 +20,7 @@ func shipCommand() *cli.Command {
 			sitectl ship --output json | jq -r .image.reference
 			sitectl ship --allow-dirty       # the working tree as it is, with a tag that says so
 		`,
-		flags:    append([]string{"file", "environment", "builder", "kubeconfig", "context", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"}, registryFlags...),
+		flags:    slices.Concat([]string{"file", "environment", "kubeconfig", "context", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"}, builderFlags, registryFlags),
 		statuses: allStatuses,
 	}.command(runShip)
 }

@@ -85,12 +85,21 @@ func (s *shipment) skipBuild(context.Context) (string, error) {
 }
 
 func (s *shipment) build(ctx context.Context) error {
+	defer s.leaveBuilder()
 	image, report, err := s.plan.Build(ctx)
 	if err != nil {
 		return err
 	}
 	s.image, s.report = image, &report
 	return nil
+}
+
+// leaveBuilder ends the connection to BuildKit, and a BuildKit that was
+// started for it: what comes after the build needs none.
+func (s *shipment) leaveBuilder() {
+	if err := s.builder.Close(); err != nil {
+		s.log.Line(err.Error())
+	}
 }
 
 // deploySteps turn s.image into the running release.
