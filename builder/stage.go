@@ -87,7 +87,7 @@ func (b *Builder) run(ctx context.Context, shown *display, s site.Site, tree *si
 		SharedKey:     s.Image + ":" + st.name,
 		Exports: []client.ExportEntry{{
 			Type:   client.ExporterTar,
-			Output: func(map[string]string) (io.WriteCloser, error) { return keptOpen{archive}, nil },
+			Output: func(map[string]string) (io.WriteCloser, error) { return emptied(archive) },
 		}},
 		CacheImports: []client.CacheOptionsEntry{b.cache(s, st.name)},
 		CacheExports: []client.CacheOptionsEntry{b.cache(s, st.name)},
@@ -110,7 +110,16 @@ func (b *Builder) cache(s site.Site, name string) client.CacheOptionsEntry {
 	}}
 }
 
-// keptOpen is a file that an exporter must not close.
+// emptied is a file for an exporter, which must not close it. What is in it is
+// of a try that failed.
+func emptied(file *os.File) (io.WriteCloser, error) {
+	if err := file.Truncate(0); err != nil {
+		return nil, err
+	}
+	_, err := file.Seek(0, io.SeekStart)
+	return keptOpen{file}, err
+}
+
 type keptOpen struct{ io.Writer }
 
 func (keptOpen) Close() error { return nil }
