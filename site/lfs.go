@@ -34,24 +34,24 @@ const (
 	largestPointer  = smallestPointer + 18
 )
 
-// findLFS lets every entry that is a Git LFS pointer be the file that it
-// points to, and notes where the content is not in the clone.
-func (t *Tree) findLFS(ctx context.Context, r *Repository, entries []Entry) error {
+func mayBePointer(entry Entry) bool {
+	return (entry.Mode == ModeFile || entry.Mode == ModeExecutable) &&
+		entry.Size >= smallestPointer && entry.Size <= largestPointer
+}
+
+// findLFS lets every entry whose content is a pointer of Git LFS be the file
+// that it points to, and notes where that is not in the clone.
+func (t *Tree) findLFS(ctx context.Context, r *Repository, entries []*Entry, contents []string) error {
 	var objects *lfsObjects
 	var source int
-	for i := range entries {
-		entry := &entries[i]
-		if entry.Mode != ModeFile && entry.Mode != ModeExecutable ||
-			entry.Size < smallestPointer || entry.Size > largestPointer {
-			continue
-		}
-		content, err := t.read(*entry)
-		if err != nil {
-			return err
-		}
-		match := pointer.FindSubmatch(content)
+	for i, entry := range entries {
+		match := pointer.FindStringSubmatch(contents[i])
 		if match == nil {
 			continue
+		}
+		size, err := strconv.ParseInt(match[2], 10, 64)
+		if err != nil {
+			continue // more than a file can have
 		}
 		if objects == nil {
 			if objects, err = r.lfsObjects(ctx); err != nil {
@@ -59,11 +59,7 @@ func (t *Tree) findLFS(ctx context.Context, r *Repository, entries []Entry) erro
 			}
 			source = t.addSource(objects)
 		}
-		size, err := strconv.ParseInt(string(match[2]), 10, 64)
-		if err != nil {
-			continue // more than git can count
-		}
-		entry.Object, entry.Size, entry.source = string(match[1]), size, source
+		entry.Object, entry.Size, entry.source = match[1], size, source
 		entry.problem = objects.check(*entry)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,7 +19,8 @@ import (
 type Repository struct {
 	dir    string // the site's folder, absolute
 	prefix string // that folder within the working tree: "" or "sites/example/"
-	top    string // the top level of the working tree
+
+	remotes []string // that have the rest of a partial clone
 
 	isSubmodule bool // of the site's repository
 	isGitDir    bool // dir is the folder of the repository itself; there is no working tree
@@ -101,9 +103,12 @@ func OpenRepository(ctx context.Context, dir string) (*Repository, error) {
 		return nil, fmt.Errorf("open repository: %w", err)
 	}
 	r := &Repository{dir: dir}
+	var group sync.WaitGroup
+	group.Go(func() { r.remotes = r.promisors(ctx) })
+	defer group.Wait()
 	// The prefix comes last, as it may have line feeds in it.
-	out, err := r.git(ctx, nil, "rev-parse", "--is-inside-work-tree", "--show-cdup", "HEAD^{commit}", "--show-prefix")
-	lines := strings.SplitN(out, "\n", 4)
+	out, err := r.git(ctx, nil, "rev-parse", "--is-inside-work-tree", "HEAD^{commit}", "--show-prefix")
+	lines := strings.SplitN(out, "\n", 3)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, err
@@ -117,11 +122,10 @@ func OpenRepository(ctx context.Context, dir string) (*Repository, error) {
 		return nil, notRepository(dir) // a bare repository, or .git itself
 	case err != nil:
 		return nil, noCommit(dir)
-	case len(lines) != 4:
+	case len(lines) != 3:
 		return nil, fmt.Errorf("open repository of %s: git rev-parse printed %q", dir, out)
 	}
-	r.top = dir + "/" + lines[1] // as git sees it, also through a symlink
-	r.prefix = strings.TrimSuffix(lines[3], "\n")
+	r.prefix = strings.TrimSuffix(lines[2], "\n")
 	return r, nil
 }
 

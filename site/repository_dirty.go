@@ -9,14 +9,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // DirtyError says that the working tree differs from the commit, so that what
 // would be shipped is not what lies in the folder.
 type DirtyError struct {
-	Files []string // relative to the site's folder: the changed ones, then the untracked ones, each in git's order
+	Files []string // relative to the site's folder, in git's order
 }
 
 func (e *DirtyError) Error() string {
@@ -54,34 +52,14 @@ type change struct {
 }
 
 // changes lists the site's files that differ from the commit, are staged, or
-// are neither tracked nor ignored.
+// are neither tracked nor ignored, in submodules, too.
 //
-// Half of the time goes into looking at every tracked file, the other half
-// into listing every folder for files that are not (each 0.1 s for 50,000
-// files), so two gits do it side by side. Only `git status` looks for
-// untracked files in submodules, and only if it is to list them at all.
+// It is most of what git has to do for a build: 0.15 s for 50,000 files in
+// 10,000 folders. `git status` looks at the tracked files in threads already,
+// so that two gits, one for those and one for the others, are hardly faster.
 func (r *Repository) changes(ctx context.Context) ([]change, error) {
-	if _, err := os.Lstat(filepath.Join(r.top, ".gitmodules")); err == nil {
-		return r.status(ctx, "all")
-	}
-	var tracked, untracked []change
-	group, groupContext := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		tracked, err = r.status(groupContext, "no")
-		return err
-	})
-	group.Go(func() (err error) {
-		untracked, err = r.untracked(groupContext)
-		return err
-	})
-	err := group.Wait()
-	return append(tracked, untracked...), err
-}
-
-// status asks `git status`.
-func (r *Repository) status(ctx context.Context, untracked string) ([]change, error) {
 	args := []string{
-		"status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=" + untracked, "--ignore-submodules=none",
+		"status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=none",
 	}
 	if r.prefix != "" {
 		args = append(args, "--", ".")
@@ -121,21 +99,6 @@ func (r *Repository) parseStatus(line string) (change, error) {
 	}
 	inner := before > 1 && strings.HasPrefix(fields[2], "S") && strings.ContainsAny(fields[2][1:], "MU")
 	return change{path: strings.TrimPrefix(fields[before], r.prefix), inner: inner}, nil
-}
-
-// untracked lists the files that are neither tracked nor ignored.
-func (r *Repository) untracked(ctx context.Context) ([]change, error) {
-	out, err := r.git(ctx, nil, "ls-files", "-z", "--others", "--exclude-standard")
-	if err != nil {
-		return nil, fmt.Errorf("look for files that are not tracked: %w", err)
-	}
-	var changes []change
-	for path := range strings.SplitSeq(strings.TrimSuffix(out, "\x00"), "\x00") {
-		if path != "" {
-			changes = append(changes, change{path: path})
-		}
-	}
-	return changes, nil
 }
 
 // checkSubmodules refuses changes in a submodule that are in none of its

@@ -198,6 +198,11 @@ func TestSiteInASubfolder(t *testing.T) {
 	var dirty *DirtyError
 	require.ErrorAs(t, err, &dirty)
 	assert.Equal(t, []string{"new.php"}, dirty.Files, "relative to the site")
+	writeFile(t, filepath.Join(dir, "sites", "a", "index.php"), "changed")
+	_, err = repository.Head(t.Context(), false)
+	require.ErrorAs(t, err, &dirty)
+	assert.Equal(t, []string{"index.php", "new.php"}, dirty.Files)
+	writeFile(t, filepath.Join(dir, "sites", "a", "index.php"), "a")
 
 	commit, err = repository.Head(t.Context(), true)
 	require.NoError(t, err)

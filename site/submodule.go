@@ -51,6 +51,7 @@ func (r *Repository) has(ctx context.Context, commit string) (bool, error) {
 	_, err := r.git(ctx, nil, "rev-parse", "--verify", "--quiet", commit+"^{tree}")
 	switch {
 	case err == nil:
+		r.remotes = r.promisors(ctx)
 		return true, nil
 	case ctx.Err() != nil:
 		return false, err

@@ -138,6 +138,12 @@ func TestSubmoduleWithARepositoryOfItsOwn(t *testing.T) {
 	content, err := tree.ReadFile("theme/style.css")
 	require.NoError(t, err)
 	assert.Equal(t, "body{}", string(content))
+
+	writeFile(t, filepath.Join(dir, "theme", "new.css"), "b{}")
+	_, err = open(t, dir).Head(t.Context(), false)
+	var different *DirtyError
+	require.ErrorAs(t, err, &different)
+	assert.Equal(t, []string{"theme"}, different.Files)
 }
 
 func TestSubmoduleInAWorktree(t *testing.T) {

@@ -176,20 +176,12 @@ func (t *Tree) add(ctx context.Context, r *Repository, name, below string) error
 	if err != nil {
 		return err
 	}
-	if err := t.findLFS(ctx, r, entries); err != nil {
+	if err := t.follow(ctx, r, entries); err != nil {
 		return err
 	}
-	for i := range entries {
-		entry := &entries[i]
-		switch entry.Mode {
-		case ModeSymlink:
-			target, err := t.read(*entry)
-			if err != nil {
-				return err
-			}
-			entry.Target = string(target)
-		case ModeSubmodule:
-			submodule, err := r.submodule(ctx, name, strings.TrimPrefix(entry.Path, below), *entry)
+	for _, entry := range entries {
+		if entry.Mode == ModeSubmodule {
+			submodule, err := r.submodule(ctx, name, strings.TrimPrefix(entry.Path, below), entry)
 			if err == nil {
 				if err := t.add(ctx, submodule, entry.Object, entry.Path+"/"); err != nil {
 					return fmt.Errorf("submodule %q: %w", entry.Path, err)
@@ -200,9 +192,39 @@ func (t *Tree) add(ctx context.Context, r *Repository, name, below string) error
 				return err
 			}
 		}
-		t.Entries = append(t.Entries, *entry)
+		t.Entries = append(t.Entries, entry)
 	}
 	return nil
+}
+
+// longestTarget is what Linux takes, in bytes (PATH_MAX), and a bound for what
+// is read into memory.
+const longestTarget = 4096
+
+// follow reads where symlinks and the pointers of Git LFS lead.
+func (t *Tree) follow(ctx context.Context, r *Repository, entries []Entry) error {
+	var links, files []*Entry
+	for i := range entries {
+		switch entry := &entries[i]; {
+		case entry.Mode == ModeSymlink && entry.Size > longestTarget:
+			entry.problem = &RepositoryError{
+				Err:  fmt.Errorf("%q is %w: it points to a path of %d bytes", entry.Path, ErrOutside, entry.Size),
+				hint: "remove it, or name it in .dockerignore",
+			}
+		case entry.Mode == ModeSymlink:
+			links = append(links, entry)
+		case mayBePointer(*entry):
+			files = append(files, entry)
+		}
+	}
+	contents, err := r.contents(ctx, slices.Concat(links, files))
+	if err != nil {
+		return err
+	}
+	for i, link := range links {
+		link.Target = contents[i]
+	}
+	return t.findLFS(ctx, r, files, contents[len(links):])
 }
 
 func (t *Tree) addSource(source source) int {
@@ -286,27 +308,15 @@ func (t *Tree) Open(path string) (io.ReadCloser, error) {
 	if !ok {
 		return nil, fmt.Errorf("open %q: no such file in tree %s", path, t.Name)
 	}
-	return t.open(entry)
-}
-
-func (t *Tree) open(entry Entry) (io.ReadCloser, error) {
 	if entry.problem != nil {
-		return nil, fmt.Errorf("open %q: %w", entry.Path, entry.problem)
+		return nil, fmt.Errorf("open %q: %w", path, entry.problem)
 	}
 	return t.sources[entry.source].open(entry)
 }
 
 // ReadFile returns the content of a small file.
 func (t *Tree) ReadFile(path string) ([]byte, error) {
-	entry, ok := t.Lookup(path)
-	if !ok {
-		return nil, fmt.Errorf("read %q: no such file in tree %s", path, t.Name)
-	}
-	return t.read(entry)
-}
-
-func (t *Tree) read(entry Entry) ([]byte, error) {
-	file, err := t.open(entry)
+	file, err := t.Open(path)
 	if err != nil {
 		return nil, err
 	}

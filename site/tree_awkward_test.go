@@ -106,6 +106,15 @@ func TestAwkwardLinks(t *testing.T) {
 	assert.Equal(t, []string{"absolute", "out"}, problems)
 }
 
+func TestAwkwardLinkThatIsNoPath(t *testing.T) {
+	dir := newRepository(t, map[string]string{"long": strings.Repeat("x/", 1<<20)})
+	runGit(t, dir, "update-index", "--add", "--cacheinfo", "120000,"+runGit(t, dir, "rev-parse", "HEAD:long")+",link")
+	tree := openTree(t, open(t, dir), runGit(t, dir, "write-tree"))
+	link, _ := tree.Lookup("link")
+	assert.Empty(t, link.Target)
+	require.ErrorIs(t, link.Check(), ErrOutside)
+}
+
 func TestAwkwardNames(t *testing.T) {
 	for name, path := range map[string]string{
 		"a space":            "a file name",
@@ -247,7 +256,7 @@ func TestAwkwardFolder(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "link")
 	require.NoError(t, os.Symlink(folder, link))
 	assert.Equal(t, map[string]string{"index.php": "a"}, headContents(t, link), "through a symlink")
-	writeFile(t, filepath.Join(dir, ".gitmodules"), "")
+	writeFile(t, filepath.Join(dir, "README"), "changed")
 	assert.Equal(t, map[string]string{"index.php": "a"}, headContents(t, link), "what is above is not the site")
 }
 

@@ -12,6 +12,49 @@ import (
 	"sync"
 )
 
+// contents reads many small blobs at once.
+func (r *Repository) contents(ctx context.Context, entries []*Entry) ([]string, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	var names strings.Builder
+	for _, entry := range entries {
+		names.WriteString(entry.Object + "\n")
+	}
+	args := []string{"cat-file", "--batch", "--buffer"}
+	command := r.command(ctx, args...)
+	command.Stdin = strings.NewReader(names.String())
+	out, err := output(ctx, command, args)
+	if err != nil {
+		return nil, err
+	}
+	contents := make([]string, len(entries))
+	for i, entry := range entries {
+		header, rest, _ := strings.Cut(out, "\n")
+		if err := checkHeader(*entry, header); err != nil {
+			return nil, err
+		}
+		if int64(len(rest)) <= entry.Size {
+			return nil, fmt.Errorf("read %q: git cat-file ended after %d bytes", entry.Path, len(rest))
+		}
+		contents[i], out = rest[:entry.Size], rest[entry.Size+1:]
+	}
+	return contents, nil
+}
+
+// checkHeader checks that what git cat-file prints is what was asked for.
+func checkHeader(entry Entry, header string) error {
+	want := fmt.Sprintf("%s blob %d", entry.Object, entry.Size)
+	switch header {
+	case want:
+		return nil
+	case entry.Object + " missing":
+		return incomplete(entry)
+	default:
+		return fmt.Errorf("git cat-file answered %q instead of %q", header, want)
+	}
+}
+
 // blobs reads the objects of a repository through a few gits, each of which is
 // started when it is first needed: a build with nothing to do needs none.
 type blobs struct {
@@ -121,14 +164,11 @@ func (b *blobReader) request(entry Entry) error {
 	if err != nil {
 		return b.fail(noEOF(err))
 	}
-	want := fmt.Sprintf("%s blob %d\n", entry.Object, entry.Size)
-	if header == want {
-		return nil
+	err = checkHeader(entry, strings.TrimSuffix(header, "\n"))
+	if err != nil && !errors.Is(err, ErrIncomplete) {
+		return b.fail(err)
 	}
-	if header == entry.Object+" missing\n" {
-		return incomplete(entry)
-	}
-	return b.fail(fmt.Errorf("git cat-file answered %q instead of %q", header, want))
+	return err // without an object, there is no more to read
 }
 
 // fail remembers an error after which nothing more can be read, and prefers

@@ -11,8 +11,7 @@ import (
 // a tree from where it was cloned, as git itself would, but in one request:
 // git would make one for each file.
 func (r *Repository) completeTree(ctx context.Context, name string) error {
-	remotes := r.promisors(ctx)
-	if len(remotes) == 0 {
+	if len(r.remotes) == 0 {
 		return nil
 	}
 	// rev-list does not get the tree itself.
@@ -32,7 +31,7 @@ func (r *Repository) completeTree(ctx context.Context, name string) error {
 			return r.stillMissing(ctx, name, missing, errors.New("they are not there, either"))
 		}
 		before = len(missing)
-		if err := r.fetch(ctx, remotes, missing); err != nil {
+		if err := r.fetch(ctx, r.remotes, missing); err != nil {
 			if ctx.Err() != nil {
 				return err
 			}
