@@ -1,10 +1,15 @@
 package builder
 
 import (
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	workerapi "github.com/moby/buildkit/api/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -75,4 +80,67 @@ func TestCertificates(t *testing.T) {
 			assert.Equal(t, test.want, []string{ca, certificate, key})
 		})
 	}
+}
+
+// stdio is the variable that tells the test binary to be buildctl dial-stdio:
+// its value is the socket to connect with standard input and output.
+const stdio = "SITECTL_TEST_STDIO"
+
+func TestMain(m *testing.M) {
+	if socket := os.Getenv(stdio); socket != "" {
+		connection, err := net.Dial("unix", socket)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		go func() {
+			_, _ = io.Copy(connection, os.Stdin)
+			os.Exit(0)
+		}()
+		_, _ = io.Copy(os.Stdout, connection)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// What an address is called after is run, with the right arguments, and talked
+// to over its standard input and output.
+func TestAddressesWithPrograms(t *testing.T) {
+	listener, address := listen(t)
+	smallBuildKit{workers: []*workerapi.WorkerRecord{worker("any")}}.serve(t, listener)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	tests := map[string]string{
+		"docker-container://b?context=remote": "docker --context=remote exec -i b buildctl dial-stdio",
+		"podman-container://b":                "podman exec -i b buildctl dial-stdio",
+		"nerdctl-container://b?namespace=ci":  "nerdctl exec --namespace ci -i b buildctl dial-stdio",
+		"kube-pod://b?context=stable&namespace=ci&container=c": "kubectl --context=stable --namespace=ci " +
+			"exec --container=c -i b -- buildctl dial-stdio",
+		"ssh://me@host:2222/run/b.sock": "ssh -l me -p 2222 -- host buildctl --addr unix:///run/b.sock dial-stdio",
+	}
+	for builder, want := range tests {
+		t.Run(builder, func(t *testing.T) {
+			programs := shortDir(t)
+			program, _, _ := strings.Cut(want, " ")
+			script := fmt.Sprintf("#!/bin/sh\necho %s \"$@\" >%s/ran\nexec %s\n", program, programs, self)
+			require.NoError(t, os.WriteFile(filepath.Join(programs, program), []byte(script), 0o755))
+			b, _ := lonely(t, Options{Address: builder})
+			t.Setenv("PATH", programs)
+			t.Setenv(stdio, strings.TrimPrefix(address, "unix://"))
+			_, err := b.connect(t.Context())
+			require.NoError(t, err)
+			ran, err := os.ReadFile(filepath.Join(programs, "ran"))
+			require.NoError(t, err)
+			assert.Equal(t, want+"\n", string(ran))
+		})
+	}
+	t.Run("that fail", func(t *testing.T) {
+		b, _ := lonely(t, Options{Address: "docker-container://b"})
+		programs := shortDir(t)
+		require.NoError(t, os.WriteFile(filepath.Join(programs, "docker"), []byte("#!/bin/sh\necho no such container: b >&2\nexit 1\n"), 0o755))
+		t.Setenv("PATH", programs)
+		_, err := b.connect(t.Context())
+		assert.ErrorContains(t, err, "reach BuildKit at docker-container://b: ")
+		assert.ErrorContains(t, err, "no such container: b")
+	})
 }

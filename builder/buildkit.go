@@ -136,7 +136,7 @@ func (b *Builder) search(ctx context.Context, use func(context.Context, way) err
 		tried = append(tried, attempt{w.name, err})
 	}
 	if b.options.Address != "" {
-		return unreachable(tried[0])
+		return unreachable(b.options.Address, tried[0])
 	}
 	return unusable(tried)
 }
@@ -197,7 +197,10 @@ func plainly(ctx context.Context, err error) error {
 			text = reason
 		}
 	}
-	for _, before := range []string{"Error while dialing: ", "error reading server preface: ", "Is 'docker daemon' running on this host?: "} {
+	for _, before := range []string{
+		"failed to list workers: Unavailable: ", "Error while dialing: ", "error reading server preface: ",
+		"Is 'docker daemon' running on this host?: ",
+	} {
 		if _, reason, ok := strings.Cut(text, before); ok {
 			text = reason
 		}
@@ -215,12 +218,13 @@ type attempt struct {
 }
 
 // unreachable says that the builder that somebody has named does not work.
-func unreachable(a attempt) error {
-	return &BuildError{
-		Err: fmt.Errorf("reach %s: %w", a.name, a.err),
-		hint: "name a running one with --builder or BUILDKIT_HOST (" + strings.Join(addressForms, ", ") + "), " +
-			"or none to have one found or started",
+func unreachable(address string, a attempt) error {
+	hint := "name a running one with --builder or BUILDKIT_HOST (" + strings.Join(addressForms, ", ") + "), " +
+		"or none to have one found or started"
+	if strings.HasPrefix(address, "tcp://") {
+		hint = "if it takes TLS only, give the certificates with --builder-tls; or " + hint
 	}
+	return &BuildError{Err: fmt.Errorf("reach %s: %w", a.name, a.err), hint: hint}
 }
 
 // unusable says what was tried.
