@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -176,11 +175,8 @@ func TestLabShortLivedTokens(t *testing.T) {
 		before <- r.turn(passwordFile)
 		_ = connection.Close()
 	}()
-	host, port, err := net.SplitHostPort(steps.Addr().String())
-	require.NoError(t, err)
-	step := fmt.Sprintf("exec 3<>/dev/tcp/%s/%s; read -r word <&3; date +%%N > /made", host, port)
 	dockerfile := staticFiles(map[string]string{
-		"Dockerfile": "FROM " + target.name.Tag("base").String() + "\nRUN [\"bash\", \"-c\", " + strconv.Quote(step) + "]\n",
+		"Dockerfile": "FROM " + target.name.Tag("base").String() + "\n" + waitingStep(t, steps.Addr().String()),
 	})
 	shown := newDisplay(b.options)
 	defer shown.close()
