@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,9 +32,9 @@ type build struct {
 	reading context.Context
 
 	base     base
-	runtime  *runtimeImage // nil until it is found or built, and for a Dockerfile of the site's own
-	same     v1.Image      // with the same inputs, under another commit; nil if there is none
-	files    []file        // of the commit, as they go into the image
+	runtime  *runtimeImage      // nil until it is found or built, and for a Dockerfile of the site's own
+	same     *remote.Descriptor // with the same inputs, under another commit; nil if there is none
+	files    []file             // of the commit, as they go into the image
 	inputs   Inputs
 	previous *previous
 	marks    map[v1.Hash]string // of audits, by layer
@@ -237,7 +238,7 @@ func (r *build) publish(ctx context.Context, made *manifest) {
 // note says what went wrong without anything depending on it.
 func (r *build) note(err error) {
 	if err != nil {
-		r.Builder.options.Log("left out: " + err.Error())
+		r.say("left out: %v", err)
 	}
 }
 
@@ -246,7 +247,7 @@ func (r *build) findSame(ctx context.Context) error {
 	probe, cancel := answerWithin(ctx, r.registry.reach)
 	defer cancel()
 	tag := r.registry.name.Tag(r.inputs.tag())
-	found, err := remote.Image(tag, r.registry.options(r.reading)...)
+	found, err := remote.Get(tag, r.registry.options(probe)...)
 	if isStatus(err, http.StatusNotFound) {
 		return nil
 	}
@@ -264,9 +265,9 @@ func (r *build) retag(ctx context.Context) (site.Image, Report, error) {
 	if err != nil {
 		return site.Image{}, Report{}, err
 	}
-	manifest, err := r.same.Manifest()
+	manifest, err := v1.ParseManifest(bytes.NewReader(r.same.Manifest))
 	if err != nil {
-		return site.Image{}, Report{}, r.registry.failure(ctx, ctx, "read "+r.registry.name.Tag(r.inputs.tag()).String(), err)
+		return site.Image{}, Report{}, &BuildError{Err: fmt.Errorf("read %s: %w", r.registry.name.Tag(r.inputs.tag()), err)}
 	}
 	report := Report{
 		Same: manifest.Annotations[annotationTag], Previous: r.previous.name(), Layers: listLayers(manifest, nil),

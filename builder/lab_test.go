@@ -35,11 +35,23 @@ func labBuilder(t *testing.T) (*Builder, *bytes.Buffer) {
 	var progress bytes.Buffer
 	b, err := New(Options{
 		Address: os.Getenv("BUILDKIT_HOST"), RegistryCA: os.Getenv("SITECTL_REGISTRY_CA"),
-		RegistryMirrors: map[string]string{"docker.io": "https://127.0.0.1:5001"},
+		RegistryMirrors: labMirrors(t),
 		Progress:        "plain", Stderr: &progress,
 	})
 	require.NoError(t, err)
 	return b, &progress
+}
+
+// labMirrors are those of the lab, which has the base images.
+func labMirrors(t *testing.T) map[string]string {
+	t.Helper()
+	mirrors := map[string]string{}
+	for pair := range strings.SplitSeq(os.Getenv("SITECTL_REGISTRY_MIRRORS"), ",") {
+		if registry, url, ok := strings.Cut(pair, "="); ok {
+			mirrors[registry] = url
+		}
+	}
+	return mirrors
 }
 
 // labSite is a site whose repository in the registry is the test's own.

@@ -21,13 +21,20 @@ type questionKey struct{}
 // answerWithin bounds a question that needs no work. Time for which a registry
 // asks to be left alone does not count: it has answered.
 func answerWithin(ctx context.Context, reach time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	q := &question{reach: reach, ends: time.Now().Add(reach)}
-	q.timer = time.AfterFunc(reach, func() { cancel(fmt.Errorf("no answer within %s", reach)) })
-	return context.WithValue(ctx, questionKey{}, q), func() {
-		q.timer.Stop()
+	ctx, answered, cancel := beginWithin(ctx, reach)
+	return ctx, func() {
+		answered()
 		cancel(nil)
 	}
+}
+
+// beginWithin bounds how long it takes until answered is called. What is read
+// with the context after that may take its time, until cancel is called.
+func beginWithin(ctx context.Context, reach time.Duration) (_ context.Context, answered func(), cancel context.CancelCauseFunc) {
+	ctx, cancel = context.WithCancelCause(ctx)
+	q := &question{reach: reach, ends: time.Now().Add(reach)}
+	q.timer = time.AfterFunc(reach, func() { cancel(fmt.Errorf("no answer within %s", reach)) })
+	return context.WithValue(ctx, questionKey{}, q), func() { q.timer.Stop() }, cancel
 }
 
 // extend lets the question that ctx is about begin anew after a pause.

@@ -94,10 +94,10 @@ func runtimeTag(dockerfile, platform string) string {
 // runtimeImage reads manifest and configuration of a runtime image, which is nil if
 // there is none. Its layers can be read while the second context lasts.
 func (r *repository) runtimeImage(ctx, reading context.Context, tag string) (*runtimeImage, error) {
-	probe, cancel := answerWithin(ctx, r.reach)
-	defer cancel()
+	probe, answered, _ := beginWithin(reading, r.reach)
+	defer answered()
 	doing := "look for " + r.name.Tag(tag).String()
-	image, err := remote.Image(r.name.Tag(tag), r.options(reading)...)
+	image, err := remote.Image(r.name.Tag(tag), r.options(probe)...)
 	if isStatus(err, http.StatusNotFound) {
 		return nil, nil
 	}
