@@ -58,6 +58,7 @@ var directDependencies = []string{
 	"github.com/tonistiigi/fsutil",
 	"github.com/urfave/cli/v2",
 	"go.yaml.in/yaml/v3",
+	"golang.org/x/crypto",
 	"golang.org/x/sync",
 	"golang.org/x/term",
 	"google.golang.org/grpc",
