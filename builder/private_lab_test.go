@@ -251,7 +251,8 @@ func TestLabPrivateComposer(t *testing.T) {
 			var failed *BuildError
 			require.ErrorAs(t, err, &failed, "%s", progress)
 			assert.NotContains(t, err.Error()+progress.String(), password)
-			assert.Contains(t, strings.Join(failed.Log, "\n"), "Invalid credentials")
+			assert.Contains(t, strings.Join(failed.Log, "\n"), "required authentication")
+			assert.Contains(t, failed.Hint(), "--secret id=composer-auth")
 		})
 	}
 }

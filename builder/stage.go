@@ -93,7 +93,7 @@ func (b *Builder) run(ctx context.Context, shown *display, s site.Site, tree *si
 		CacheExports: []client.CacheOptionsEntry{b.cache(s, st.name)},
 	})
 	if err != nil {
-		return nil, nil, errors.Join(err, archive.Close())
+		return nil, nil, errors.Join(hinted(err), archive.Close())
 	}
 	files, err := readArchive(archive, strings.TrimPrefix(site.CodeDir, "/"))
 	if err != nil {
