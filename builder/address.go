@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/connhelper"
@@ -61,6 +63,36 @@ func checkAddress(address string) error {
 	}
 	_, err := connhelper.GetConnectionHelper(address)
 	return err
+}
+
+// throughProgram returns how BuildKit's client comes to an address that needs
+// a program.
+func throughProgram(address string) []client.ClientOpt {
+	helper, err := connhelper.GetConnectionHelper(address)
+	if err != nil || helper == nil {
+		return nil
+	}
+	return []client.ClientOpt{client.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+		connection, err := helper.ContextDialer(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		return programConnection{connection}, nil
+	})}
+}
+
+// programConnection is a connection to a program. One that has ended says why
+// to who reads, but who writes hears of a broken pipe only.
+type programConnection struct{ net.Conn }
+
+func (c programConnection) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		if _, why := c.Read(make([]byte, 1)); why != nil {
+			err = why
+		}
+	}
+	return n, err
 }
 
 // encryption returns what BuildKit's client needs to speak TLS with the

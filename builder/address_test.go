@@ -140,7 +140,7 @@ func TestAddressesWithPrograms(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(programs, "docker"), []byte("#!/bin/sh\necho no such container: b >&2\nexit 1\n"), 0o755))
 		t.Setenv("PATH", programs)
 		_, err := b.connect(t.Context())
-		assert.ErrorContains(t, err, "reach BuildKit at docker-container://b: ")
-		assert.ErrorContains(t, err, "no such container: b")
+		assert.EqualError(t, err, "reach BuildKit at docker-container://b: "+
+			"command [docker exec -i b buildctl dial-stdio] has exited with exit status 1: no such container: b")
 	})
 }

@@ -31,7 +31,8 @@ type Options struct {
 	RegistryCA   string // PEM file of a CA to trust for the registry, besides the system's
 	Login        Login  // explicit login to a registry; default: none
 	// RegistryMirrors are the base URLs of mirrors, by the host of the
-	// registry. They are asked for base images; BuildKit has mirrors of its own.
+	// registry. They are asked for base images, by a BuildKit that is started,
+	// too; one that is running has mirrors of its own.
 	RegistryMirrors map[string]string
 	Getenv          func(string) string // has the logins of a CI job; default: os.Getenv
 	Log             func(line string)   // told what a person who waits may want to know; default: nobody

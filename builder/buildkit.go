@@ -41,7 +41,7 @@ type way struct {
 func (b *Builder) ways() []way {
 	if address := b.options.Address; address != "" {
 		return []way{{
-			name: "BuildKit at " + address, why: "named by --builder or BUILDKIT_HOST", within: b.reach,
+			name: "BuildKit at " + address, why: "it is named by --builder or BUILDKIT_HOST", within: b.reach,
 			open: func(ctx context.Context) (*client.Client, error) { return b.dial(ctx, address) },
 		}}
 	}
@@ -123,7 +123,6 @@ func (b *Builder) search(ctx context.Context, use func(context.Context, way) err
 	for _, w := range b.ways() {
 		probe, cancel := answerWithin(ctx, w.within)
 		err := use(probe, w)
-		err = plainly(probe, err)
 		cancel()
 		if err == nil {
 			b.say("builder: %s, because %s", w.name, w.why)
@@ -158,11 +157,11 @@ func (b *Builder) dial(ctx context.Context, address string) (*client.Client, err
 	if err := checkAddress(address); err != nil {
 		return nil, err
 	}
-	encryption, err := b.options.encryption(address)
+	options, err := b.options.encryption(address)
 	if err != nil {
 		return nil, err
 	}
-	return dialWorker(ctx, address, encryption...)
+	return dialWorker(ctx, address, append(options, throughProgram(address)...)...)
 }
 
 // dialWorker opens a connection and makes sure that something is there that
@@ -170,14 +169,14 @@ func (b *Builder) dial(ctx context.Context, address string) (*client.Client, err
 func dialWorker(ctx context.Context, address string, options ...client.ClientOpt) (*client.Client, error) {
 	buildkit, err := client.New(ctx, address, options...)
 	if err != nil {
-		return nil, err
+		return nil, plainly(ctx, err)
 	}
 	workers, err := buildkit.ListWorkers(ctx)
 	if err == nil && len(workers) == 0 {
 		err = errors.New("it has no worker")
 	}
 	if err != nil {
-		return nil, errors.Join(err, buildkit.Close())
+		return nil, errors.Join(plainly(ctx, err), buildkit.Close())
 	}
 	return buildkit, nil
 }
@@ -185,9 +184,6 @@ func dialWorker(ctx context.Context, address string, options ...client.ClientOpt
 // plainly returns the error without what gRPC and BuildKit's client wrap
 // around it, and the reason of a context that has ended instead of its end.
 func plainly(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -198,17 +194,18 @@ func plainly(ctx context.Context, err error) error {
 		}
 	}
 	for _, before := range []string{
-		"failed to list workers: Unavailable: ", "Error while dialing: ", "error reading server preface: ",
-		"Is 'docker daemon' running on this host?: ",
+		"failed to list workers: Unavailable: ", "transport: ", "Error while dialing: ", "Is 'docker daemon' running on this host?: ",
+		"error reading server preface: ", "failed to write client preface: ",
 	} {
 		if _, reason, ok := strings.Cut(text, before); ok {
 			text = reason
 		}
 	}
+	text = strings.Replace(text, ", make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=", ": ", 1)
 	if _, reason, ok := strings.Cut(text, ": connect: "); ok && strings.HasPrefix(text, "dial unix ") {
 		text = reason // its path was said
 	}
-	return errors.New(text)
+	return errors.New(strings.TrimSpace(text))
 }
 
 // attempt is a way that did not work.

@@ -190,7 +190,7 @@ func TestOrderOfBuilders(t *testing.T) {
 		b.options.Address = address
 		b.sockets = []string{missing}
 		require.NoError(t, b.checkBuilder(t.Context()))
-		assert.Equal(t, "builder: BuildKit at "+address+", because named by --builder or BUILDKIT_HOST", last(said))
+		assert.Equal(t, "builder: BuildKit at "+address+", because it is named by --builder or BUILDKIT_HOST", last(said))
 	})
 	assert.Contains(t, *said, "builder: not BuildKit at "+missing+": no such file or directory")
 	before := len(*said)

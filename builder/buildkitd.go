@@ -129,7 +129,7 @@ func (d *daemon) connect(ctx context.Context) (*client.Client, error) {
 	// It listens before it has prepared its worker, and may still end.
 	buildkit, err := dialWorker(ctx, "unix://"+address)
 	if err != nil {
-		return nil, d.failure(plainly(ctx, err).Error())
+		return nil, d.failure(err.Error())
 	}
 	return buildkit, nil
 }
@@ -181,7 +181,8 @@ func (d *daemon) remove() {
 	d.root.unlock()
 }
 
-// daemonSettings renders the configuration of a buildkitd.
+// daemonSettings renders the configuration of a buildkitd. It reads no other:
+// what the machine has in /etc/buildkit is for one that runs there.
 func (b *Builder) daemonSettings(d *daemon, l launch) (string, error) {
 	registries, err := b.daemonRegistries()
 	if err != nil {

@@ -112,7 +112,7 @@ func (e engine) open(ctx context.Context) (*client.Client, error) {
 func canPush(ctx context.Context, buildkit *client.Client) error {
 	workers, err := buildkit.ListWorkers(ctx)
 	if err != nil {
-		return err
+		return plainly(ctx, err)
 	}
 	for _, worker := range workers {
 		if _, ok := worker.Labels[pushLabel]; ok {

@@ -106,8 +106,9 @@ func solveFailure(ctx context.Context, name string, target *repository, steps *s
 	}
 	step, reason, log := steps.failure()
 	// BuildKit's image exporter (exporter/containerimage/export.go) has no
-	// type for this error, and a type would not cross the connection.
-	if target != nil && strings.Contains(err.Error(), "failed to push ") {
+	// type for this error, and a type would not cross the connection. If the
+	// login is refused, only the step says so.
+	if target != nil && (strings.Contains(err.Error(), "failed to push ") || strings.HasPrefix(reason, "failed to push ")) {
 		return target.buildKitPush(reason)
 	}
 	if step == "" {

@@ -149,7 +149,29 @@ func (r *briefRegistry) turn(passwordFile string) int {
 // tokens live two minutes; here it is seconds.
 func TestLabShortLivedTokens(t *testing.T) {
 	base := labImage(t)
-	r := newBriefRegistry(t, 3*time.Second)
+	t.Run("a password that is read again", func(t *testing.T) {
+		r := newBriefRegistry(t, 3*time.Second)
+		target, digest, before, err := pushAfterTokens(t, r, base, time.Second)
+		require.NoError(t, err)
+		_, found, err := target.headReference(t.Context(), target.name.Digest(digest))
+		require.NoError(t, err)
+		assert.True(t, found)
+		assert.Positive(t, before, "BuildKit has pulled with a token")
+		assert.Greater(t, len(r.tokens), before, "and pushed with another one")
+	})
+	t.Run("a password that is kept too long", func(t *testing.T) {
+		_, _, _, err := pushAfterTokens(t, newBriefRegistry(t, time.Second), base, time.Hour)
+		var refused *RegistryError
+		require.ErrorAs(t, err, &refused)
+		assert.ErrorContains(t, err, "401 Unauthorized")
+	})
+}
+
+// pushAfterTokens builds an image with a step that outlasts all tokens that
+// were given until then, and pushes it. Passwords are read again after an age.
+// It returns how many tokens were given before.
+func pushAfterTokens(t *testing.T, r *briefRegistry, base string, age time.Duration) (target *repository, digest string, before int, err error) {
+	t.Helper()
 	passwordFile := filepath.Join(t.TempDir(), "password")
 	require.NoError(t, os.WriteFile(passwordFile, []byte(r.password), 0o600))
 	lab, _ := labBuilder(t)
@@ -158,21 +180,21 @@ func TestLabShortLivedTokens(t *testing.T) {
 		Login: Login{Image: r.host + "/site", User: "ci", PasswordFile: passwordFile},
 	})
 	t.Cleanup(func() { assert.NoError(t, b.Close()) })
-	b.credentials.age = time.Second
-	target, err := b.repository(r.host + "/site")
+	b.credentials.age = age
+	target, err = b.repository(r.host + "/site")
 	require.NoError(t, err)
 	copyImage(t, lab, base, target)
 
 	steps, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer steps.Close()
-	before := make(chan int, 1)
+	t.Cleanup(func() { steps.Close() })
+	turned := make(chan int, 1)
 	go func() {
 		connection, err := steps.Accept()
 		if !assert.NoError(t, err) {
 			return
 		}
-		before <- r.turn(passwordFile)
+		turned <- r.turn(passwordFile)
 		_ = connection.Close()
 	}()
 	dockerfile := staticFiles(map[string]string{
@@ -185,15 +207,11 @@ func TestLabShortLivedTokens(t *testing.T) {
 		LocalMounts:   map[string]fsutil.FS{"dockerfile": dockerfile, "context": dockerfile},
 		Exports:       []client.ExportEntry{pushByDigest(target, newest)},
 	})
-	require.NoError(t, err)
-	digest, err := exportedDigest(response)
-	require.NoError(t, err)
-	_, found, err := target.headReference(t.Context(), target.name.Digest(digest))
-	require.NoError(t, err)
-	assert.True(t, found)
-	given := <-before
-	assert.Positive(t, given, "BuildKit has pulled with a token")
-	assert.Greater(t, len(r.tokens), given, "and pushed with another one")
+	if err != nil {
+		return target, "", <-turned, err
+	}
+	digest, err = exportedDigest(response)
+	return target, digest, <-turned, err
 }
 
 // copyImage copies an image of the lab's registry to the tag base.
