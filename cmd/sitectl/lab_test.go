@@ -31,7 +31,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// labSite is a copy of the guestbook in a git repository and a namespace of
+// labSite is a copy of a sample site in a git repository and a namespace of
 // its own, small enough for several on two cores.
 type labSite struct {
 	program   string // path of sitectl
@@ -43,6 +43,12 @@ type labSite struct {
 
 func newLabSite(t *testing.T, name string) *labSite {
 	t.Helper()
+	return newLabSample(t, "guestbook", name)
+}
+
+// newLabSample copies a site of testdata/sites.
+func newLabSample(t *testing.T, sample, name string) *labSite {
+	t.Helper()
 	id := name + "-" + rand.String(5)
 	s := &labSite{
 		program:   buildSitectl(t),
@@ -51,17 +57,21 @@ func newLabSite(t *testing.T, name string) *labSite {
 		namespace: id + "-localhost",
 		cluster:   labCluster(t),
 	}
-	require.NoError(t, os.CopyFS(s.dir, os.DirFS("../../testdata/sites/guestbook")))
+	require.NoError(t, os.CopyFS(s.dir, os.DirFS("../../testdata/sites/"+sample)))
 	s.edit(t, func(file map[string]any) {
 		file["site"] = s.address
 		file["image"] = lab(t, "SITECTL_REGISTRY") + "/test/" + id
 		file["ingress"] = map[string]any{"hosts": []string{s.address}}
-		web := file["web"].(map[string]any)
+		web, ok := file["web"].(map[string]any)
+		if !ok {
+			web = map[string]any{}
+			file["web"] = web
+		}
 		web["replicas"] = 1
 		web["rollout"] = map[string]any{"minReadySeconds": 1, "drainDelay": "2s"}
 	})
 	s.git(t, "init", "-q", "-b", "main")
-	s.commit(t, "the guestbook")
+	s.commit(t, "the "+sample)
 	t.Cleanup(func() { s.remove(t) })
 	return s
 }
@@ -131,7 +141,9 @@ func (s *labSite) edit(t *testing.T, change func(file map[string]any)) {
 
 func (s *labSite) write(t *testing.T, name, content string) {
 	t.Helper()
-	require.NoError(t, os.WriteFile(filepath.Join(s.dir, name), []byte(content), 0o644))
+	path := filepath.Join(s.dir, name)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
 }
 
 // commit commits everything and returns the short SHA.

@@ -24,6 +24,14 @@ import (
 func TestShip(t *testing.T) {
 	s := newLabSite(t, "ship")
 	s.write(t, "public/info.php", "<?php phpinfo();\n")
+	s.write(t, "public/plant.php", `<?php foreach (['php', 'PHP', 'phtml', 'php.jpg'] as $kind) {
+	file_put_contents("uploads/planted.$kind", '<?php echo 6 * 7;');
+}
+echo @file_put_contents('index.php', '') === false ? 'planted' : 'the code can be written';
+`)
+	s.write(t, "public/.hidden", "not for visitors\n")
+	s.write(t, "public/vendor/autoload.php", "<?php echo 'not for visitors';\n")
+	s.write(t, "public/folder/file.txt", "for visitors\n")
 	tag := s.commit(t, "show what PHP knows")
 
 	first := s.ship(t)
@@ -37,6 +45,7 @@ func TestShip(t *testing.T) {
 	t.Run("one digest everywhere", func(t *testing.T) { s.runsOnly(t, first.Image.Reference) })
 	t.Run("pods are restricted", s.podsAreRestricted)
 	t.Run("phpinfo shows no credential", s.showsNoCredential)
+	t.Run("Apache and PHP are hardened", s.isHardened)
 	t.Run("status", func(t *testing.T) {
 		assert.Contains(t, s.succeed(t, "status").stdout, tag)
 		assert.True(t, json.Valid([]byte(s.succeed(t, "status", "--output", "json").stdout)))
@@ -184,6 +193,27 @@ func (s *labSite) showsNoCredential(t *testing.T) {
 	}
 	response, body := s.request(t, http.MethodGet, "/../../../secrets/database/password", nil)
 	assert.NotEqual(t, http.StatusOK, response.StatusCode, body)
+}
+
+// isHardened asks for what must not be answered.
+func (s *labSite) isHardened(t *testing.T) {
+	s.shows(t, "/plant.php", "planted")
+	for _, path := range []string{
+		"/uploads/planted.php", "/uploads/planted.PHP", "/uploads/planted.phtml", "/uploads/planted.php.jpg",
+		"/.hidden", "/.git/config", "/vendor/autoload.php", "/folder/",
+	} {
+		response, body := s.request(t, http.MethodGet, path, nil)
+		assert.Contains(t, []int{http.StatusForbidden, http.StatusNotFound}, response.StatusCode, path)
+		assert.NotContains(t, body, "42", path)
+		assert.NotContains(t, body, "file.txt", path)
+	}
+	response, _ := s.request(t, "TRACE", "/", nil)
+	assert.Equal(t, http.StatusMethodNotAllowed, response.StatusCode, "TRACE")
+	response, _ = s.request(t, http.MethodGet, "/folder/file.txt", nil)
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+	assert.NotRegexp(t, `[0-9]`, response.Header.Get("Server"), "no version")
+	response, _ = s.request(t, http.MethodGet, "/plant.php", nil)
+	assert.Empty(t, response.Header.Get("X-Powered-By"))
 }
 
 // shipsNothing ships what is running already.
