@@ -131,7 +131,7 @@ func (b *Builder) search(ctx context.Context, use func(context.Context, way) err
 		if ctx.Err() != nil {
 			return fmt.Errorf("reach %s: %w", w.name, context.Cause(ctx))
 		}
-		b.say("builder: not %s: %v", w.name, err)
+		b.say("builder: not %s: %s", w.name, strings.ReplaceAll(err.Error(), "\n", " "))
 		tried = append(tried, attempt{w.name, err})
 	}
 	if b.options.Address != "" {
