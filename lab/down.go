@@ -1,10 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
-	"time"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/sitectl/sitectl/lab/platform"
@@ -21,20 +17,6 @@ networks and files. Built programs and images stay in the cache.
 
    sudo lab down`,
 		Before: noArguments,
-		Action: func(c *cli.Context) error {
-			lab, err := open(c)
-			if err != nil {
-				return err
-			}
-			began := time.Now()
-			progress := newProgress(os.Stderr)
-			err = lab.Down(c.Context, progress)
-			progress.close()
-			if err != nil {
-				return fmt.Errorf("end the lab: %w", err)
-			}
-			fmt.Fprintf(os.Stderr, "The lab is down after %s.\n", platform.Elapsed(time.Since(began)))
-			return nil
-		},
+		Action: withProgress("end the lab", (*platform.Lab).Down, "The lab is down after %s.\n"),
 	}
 }
