@@ -39,7 +39,10 @@ func components() []component {
 			{"containerd-shim-runc-v2", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"},
 		}, flags: append(linking(""), "-tags", "no_btrfs no_devmapper no_zfs")},
 		{name: "runc", binaries: []binary{{"runc", "github.com/opencontainers/runc"}}, cgo: true, flags: append(linking(""), "-tags", "seccomp")},
-		{name: "buildkit", binaries: []binary{{"buildkitd", "github.com/moby/buildkit/cmd/buildkitd"}}, flags: linking("")},
+		{name: "buildkit", binaries: []binary{
+			{"buildkitd", "github.com/moby/buildkit/cmd/buildkitd"},
+			{"buildctl", "github.com/moby/buildkit/cmd/buildctl"},
+		}, flags: linking("")},
 		{name: "registry", binaries: []binary{{"registry", "."}}, flags: linking("")},
 		{name: "coredns", binaries: []binary{{"coredns", "."}}, flags: linking("")},
 		{name: "traefik", binaries: []binary{{"traefik", "github.com/traefik/traefik/v3/cmd/traefik"}}, flags: linking("")},
@@ -177,6 +180,23 @@ func findBinaries(l layout) (map[string]string, error) {
 		}
 	}
 	return paths, nil
+}
+
+// Program is the path of a program that Up has built, for who runs another one
+// of it than the lab's: "buildkitd", "buildctl", "registry", "runc".
+func (lab *Lab) Program(name string) (string, error) {
+	binaries, err := findBinaries(lab.layout)
+	if err != nil {
+		return "", err
+	}
+	path, known := binaries[name]
+	if !known {
+		return "", fmt.Errorf("the lab builds no program %q", name)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("find %s, which `lab up` builds: %w", name, err)
+	}
+	return path, nil
 }
 
 // lastLines returns up to n last lines of a text, without the line ends around
