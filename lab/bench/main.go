@@ -1,0 +1,112 @@
+// Command bench builds made-up sites side by side with sitectl and with the
+// pipeline that many write by hand: a Dockerfile with `COPY . .`, buildctl and
+// a cache in the registry. It prints how they compare and writes all figures
+// as JSON. What it finds is never a reason to fail.
+//
+// It starts the builders and the registry itself, from the programs of the
+// lab, because they have to be empty and are removed afterwards. The lab has
+// to be up; the environment is that of `lab env`.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sitectl/sitectl/lab/platform"
+)
+
+func main() {
+	opts, err := readFlags()
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err = run(ctx, opts)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the flags.
+type options struct {
+	files   []int  // of each site
+	json    string // file for the results
+	sitectl string // path of the program
+	runs    int
+	budget  time.Duration
+}
+
+func readFlags() (options, error) {
+	var opts options
+	files := flag.String("files", "1000,10000,50000", "how many `files` the sites have")
+	flag.StringVar(&opts.json, "json", "bench.json", "the `file` to write the results to")
+	flag.StringVar(&opts.sitectl, "sitectl", "sitectl", "the sitectl `program`")
+	flag.IntVar(&opts.runs, "runs", 5, "how often something is done at most, for the median")
+	flag.DurationVar(&opts.budget, "budget", 15*time.Second, "after how much `time` with something it is not done again")
+	flag.Parse()
+	for text := range strings.SplitSeq(*files, ",") {
+		count, err := strconv.Atoi(text)
+		if err != nil || count < 100 {
+			return opts, fmt.Errorf("-files %q: each is a number from 100", *files)
+		}
+		opts.files = append(opts.files, count)
+	}
+	var err error
+	opts.sitectl, err = filepath.Abs(opts.sitectl)
+	return opts, err
+}
+
+func run(ctx context.Context, opts options) error {
+	lab, err := readLab()
+	if err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "sitectl-bench-")
+	if err != nil {
+		return err
+	}
+	b := &bench{options: opts, lab: lab, folder: folder}
+	r, err := b.run(ctx)
+	if err := errors.Join(err, os.RemoveAll(folder)); err != nil {
+		return err
+	}
+	r.write(os.Stdout)
+	return r.save(opts.json)
+}
+
+// laboratory is what of the lab is used.
+type laboratory struct {
+	registry  string // SITECTL_REGISTRY: host:port, which has the base image
+	authority string // SITECTL_REGISTRY_CA: PEM file
+	programs  programs
+}
+
+func readLab() (laboratory, error) {
+	lab := laboratory{registry: os.Getenv("SITECTL_REGISTRY"), authority: os.Getenv("SITECTL_REGISTRY_CA")}
+	if lab.registry == "" || lab.authority == "" {
+		return lab, errors.New("the environment lacks SITECTL_REGISTRY or SITECTL_REGISTRY_CA (`lab env` prints them)")
+	}
+	this, err := platform.New("")
+	if err != nil {
+		return lab, err
+	}
+	for name, path := range map[string]*string{
+		"buildkitd": &lab.programs.buildkitd, "buildctl": &lab.programs.buildctl,
+		"runc": &lab.programs.runc, "registry": &lab.programs.registry,
+	} {
+		if *path, err = this.Program(name); err != nil {
+			return lab, err
+		}
+	}
+	return lab, nil
+}
