@@ -25,6 +25,11 @@ func presetFiles(s site.Site) (map[string]string, error) {
 		}
 		files[strings.TrimPrefix(target, "/")] = string(content)
 	}
+	if s.Preset == site.WordPress {
+		// Where its scripts find WordPress, or a folder that has it.
+		docroot := path.Join(presetDir, "wordpress/docroot")
+		files[strings.TrimPrefix(docroot, "/")] = path.Join(site.CodeDir, s.Build.Docroot) + "\n"
+	}
 	return files, nil
 }
 

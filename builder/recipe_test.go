@@ -84,7 +84,7 @@ func TestRecipe(t *testing.T) {
 func TestConfigurationFiles(t *testing.T) {
 	wordpress := []string{
 		"usr/local/share/sitectl/wordpress/constants.php", "usr/local/share/sitectl/wordpress/cron.php",
-		"usr/local/share/sitectl/wordpress/migrate.php",
+		"usr/local/share/sitectl/wordpress/migrate.php", "usr/local/share/sitectl/wordpress/docroot",
 	}
 	bedrock := slices.Concat(wordpress, []string{
 		"usr/local/share/sitectl/wordpress/bedrock.php", "var/www/site/config/environments/production.php", "var/www/site/wp-config.php",

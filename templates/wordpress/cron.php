@@ -1,11 +1,12 @@
 <?php
 
 // What the CronJob of a WordPress site runs: wp-cron.php, which is in the
-// working directory, in a folder of it, or in a folder of that (web/wp).
+// docroot or, with Bedrock, in a folder of it.
 
-$sitectl_found = glob('{wp-cron.php,*/wp-cron.php,*/*/wp-cron.php}', GLOB_BRACE);
+$sitectl_docroot = trim(file_get_contents(__DIR__ . '/docroot'));
+$sitectl_found = glob("$sitectl_docroot{,/*}/wp-cron.php", GLOB_BRACE);
 if ($sitectl_found === []) {
-    fwrite(STDERR, 'no WordPress in ' . getcwd() . "\n");
+    fwrite(STDERR, "no WordPress in $sitectl_docroot\n");
     exit(1);
 }
 require $sitectl_found[0];

@@ -4,8 +4,8 @@
 // database, or brings the database up to the code of this image. A run that
 // was killed is finished by the next one.
 //
-// Usage: php migrate.php [FOLDER]; without it, the working directory, a folder
-// in it that has WordPress, or a folder of that (web/wp).
+// Usage: php migrate.php [FOLDER]; without it, the docroot or, with Bedrock, a
+// folder of it.
 
 declare(strict_types=1);
 
@@ -74,9 +74,10 @@ function sitectl_upgrade(): void
         : "upgraded the database from version $from to $to for WordPress $wp_version\n";
 }
 
-$docroot = $argv[1] ?? dirname(glob('{wp-load.php,*/wp-load.php,*/*/wp-load.php}', GLOB_BRACE)[0] ?? './wp-load.php');
-if (!is_file("$docroot/wp-load.php")) {
-    sitectl_fail("no WordPress in $docroot");
+$docroot = trim(file_get_contents(__DIR__ . '/docroot'));
+$folder = $argv[1] ?? dirname(glob("$docroot{,/*}/wp-load.php", GLOB_BRACE)[0] ?? "$docroot/wp-load.php");
+if (!is_file("$folder/wp-load.php")) {
+    sitectl_fail("no WordPress in $folder");
 }
 
 // WordPress ends with status 0 where it gives up, so only the last line of
@@ -104,7 +105,7 @@ $wp_filter['muplugins_loaded'][10][] = [
 
 define('WP_INSTALLING', true); // no plugins, and no redirect to the installer
 define('WP_REPAIRING', true); // tables that an interrupted run left are no reason to stop
-require "$docroot/wp-load.php";
+require "$folder/wp-load.php";
 require ABSPATH . 'wp-admin/includes/upgrade.php';
 
 sitectl_installed() ? sitectl_upgrade() : sitectl_install();
