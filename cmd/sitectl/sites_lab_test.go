@@ -4,6 +4,9 @@ package main
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,9 +56,17 @@ func (s *labSite) runCron(t *testing.T, name string) {
 }
 
 // TestShipComposerProject ships a site with the preset drupal: installed by
-// the first ship, updated by the next.
+// the first ship whose installation is not interrupted, updated by the next.
 func TestShipComposerProject(t *testing.T) {
 	s := newLabSample(t, "composer", "composer")
+	const drush = "packages/drush/bin/drush"
+	whole, err := os.ReadFile(filepath.Join(s.dir, drush))
+	require.NoError(t, err)
+	s.write(t, drush, strings.Replace(string(whole), "$trace =", "exit(9);\n$trace =", 1))
+	s.commit(t, "an installation that is killed")
+	assert.Equal(t, int(statusMigration), s.sitectl(t, "ship").status)
+	s.write(t, drush, string(whole))
+	s.commit(t, "one that is not")
 	s.ship(t)
 	s.answers(t, "/some/page",
 		"Greeting: Hello", "Time: this century", "Installed: 1", "Deployed: 0", "Hosts: ^"+pattern(s.address)+"$", "Salt: 52 characters",
