@@ -32,6 +32,7 @@ type build struct {
 	reading context.Context
 
 	base     base
+	node     string             // digest of build.frontend.image; empty for a site without front end
 	runtime  *runtimeImage      // nil until it is found or built, and for a Dockerfile of the site's own
 	same     *remote.Descriptor // with the same inputs, under another commit; nil if there is none
 	files    []file             // of the commit, as they go into the image
@@ -57,14 +58,33 @@ func (r *build) readFiles(ctx context.Context) (err error) {
 
 func (r *build) nameInputs() error {
 	recipe, err := recipeVersion()
+	if err != nil {
+		return err
+	}
+	tree, err := r.nameFiles()
 	r.inputs = Inputs{
-		Tree:     filesHash(r.files),
+		Tree:     tree,
 		Base:     r.base.digest,
+		Node:     r.node,
 		Recipe:   recipe,
 		Settings: settings(r.site),
 		Platform: r.site.Build.Platform,
 	}
 	return err
+}
+
+// nameFiles names the files of the commit that make a difference: those that
+// go into the image, and those that only a stage sees.
+func (r *build) nameFiles() (string, error) {
+	name := filesHash(r.files)
+	if r.site.Build.Dockerfile != "" {
+		return name, nil
+	}
+	stages, err := r.stagesOn(r.site.Build.Runtime)
+	for _, st := range stages {
+		name = hashOf([]string{name, st.name, filesHash(st.files(r.tree))})
+	}
+	return name, err
 }
 
 func (r *build) make(ctx context.Context) (site.Image, Report, error) {
@@ -138,7 +158,7 @@ func (r *build) stages(ctx context.Context, largest int64) ([]*storedLayer, erro
 		return nil, err
 	}
 	groups := []group{{name: groupConfiguration, files: memoryFiles(configuration)}}
-	stages, err := stagesOf(r.site, r.tree, r.runtime.reference())
+	stages, err := r.stagesOn(r.runtime.reference())
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 // Explanation says why an image has to be made, or why not.
 type Explanation struct {
 	Previous string   `json:"previous,omitempty"` // tag of the image built last; empty if there is none
-	Changed  []string `json:"changed"`            // inputs that differ from those of the previous image: tree, base, recipe, settings, platform
+	Changed  []string `json:"changed"`            // inputs that differ from those of the previous image: tree, base, node, recipe, settings, platform
 	Files    []string `json:"files,omitempty"`    // what differs between the two commits, if the clone has both
 	Inputs   Inputs   `json:"inputs"`
 }

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -47,6 +48,27 @@ func frontendStage(s site.Site, tree *site.Tree) (*stage, error) {
 		"cache":    cacheOf("npm", s),
 	})
 	return &stage{name: "frontend", group: groupFrontend, dockerfile: dockerfile, inputs: inputs}, err
+}
+
+// nodeOf asks the registry what the image of the front end is right now, with
+// one request. It is empty for a site that needs none.
+func (b *Builder) nodeOf(ctx context.Context, s site.Site) (string, error) {
+	if s.Build.Frontend == nil || s.Build.Dockerfile != "" {
+		return "", nil
+	}
+	return b.resolve(ctx, s.Build.Frontend.Image)
+}
+
+// withNode is a site whose front end is built with the image of that digest.
+func withNode(s site.Site, digest string) site.Site {
+	if s.Build.Frontend == nil || digest == "" {
+		return s
+	}
+	pinned := *s.Build.Frontend
+	tagged, _, _ := strings.Cut(pinned.Image, "@")
+	pinned.Image = tagged + "@" + digest
+	s.Build.Frontend = &pinned
+	return s
 }
 
 // npmProject is what package.json and package-lock.json say.

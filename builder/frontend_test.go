@@ -2,6 +2,7 @@ package builder
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/sitectl/sitectl/site"
@@ -151,4 +152,40 @@ func TestFrontendErrors(t *testing.T) {
 			assert.Equal(t, test.hint, failed.Hint())
 		})
 	}
+}
+
+func TestNodeByDigest(t *testing.T) {
+	s := phpSite()
+	assert.Equal(t, s, withNode(s, "sha256:00"), "a site without front end")
+	s.Build.Frontend = npm()
+	for image, want := range map[string]string{
+		"node:22-slim":           "node:22-slim@sha256:11",
+		"node@sha256:00":         "node@sha256:11",
+		"node:22-slim@sha256:00": "node:22-slim@sha256:11",
+	} {
+		s.Build.Frontend.Image = image
+		assert.Equal(t, want, withNode(s, "sha256:11").Build.Frontend.Image)
+		assert.Equal(t, image, s.Build.Frontend.Image, "the site itself stays as it is")
+	}
+}
+
+// TestInputsOfStages: what only a stage sees makes a difference to the image,
+// although it is not in it.
+func TestInputsOfStages(t *testing.T) {
+	inputs := func(sampleName string, change map[string]string) Inputs {
+		s, files := sample(t, sampleName)
+		maps.Copy(files, change)
+		r := &build{site: s, tree: treeOf(t, files, nil)}
+		require.NoError(t, r.readFiles(t.Context()))
+		require.NoError(t, r.nameInputs())
+		return r.inputs
+	}
+	react := inputs("react", nil)
+	assert.Equal(t, react, inputs("react", nil))
+	assert.Equal(t, []string{"tree"}, inputs("react", map[string]string{"src/App.jsx": "export default () => null"}).differences(react))
+
+	ignored := map[string]string{".dockerignore": "composer.*\npackages"}
+	composer := inputs("composer", ignored)
+	ignored["packages/core/src/Site.php"] = "<?php"
+	assert.Equal(t, []string{"tree"}, inputs("composer", ignored).differences(composer))
 }

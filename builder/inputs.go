@@ -15,10 +15,11 @@ import (
 // inputs have the same image, whoever builds it. Each value is the name of a
 // content, never the content.
 type Inputs struct {
-	Tree     string `json:"tree"`     // files of the commit, after .dockerignore
-	Base     string `json:"base"`     // digest of build.base; for the site's own Dockerfile, of all it starts from
-	Recipe   string `json:"recipe"`   // this version's templates and layer format
-	Settings string `json:"settings"` // what site.yaml says of the build
+	Tree     string `json:"tree"`           // files of the commit, after .dockerignore, and those that Composer and npm see
+	Base     string `json:"base"`           // digest of build.base; for the site's own Dockerfile, of all it starts from
+	Node     string `json:"node,omitempty"` // digest of build.frontend.image
+	Recipe   string `json:"recipe"`         // this version's templates and layer format
+	Settings string `json:"settings"`       // what site.yaml says of the build
 	Platform string `json:"platform"`
 }
 
@@ -33,6 +34,7 @@ func (i Inputs) differences(other Inputs) []string {
 	for _, input := range []struct{ name, a, b string }{
 		{"tree", i.Tree, other.Tree},
 		{"base", i.Base, other.Base},
+		{"node", i.Node, other.Node},
 		{"recipe", i.Recipe, other.Recipe},
 		{"settings", i.Settings, other.Settings},
 		{"platform", i.Platform, other.Platform},

@@ -47,11 +47,12 @@ func (b *Builder) Prepare(ctx context.Context, s site.Site, repo *site.Repositor
 
 // prepare asks everything at the same time that does not depend on each other.
 func (r *build) prepare(ctx context.Context) error {
-	var unreadable, incomplete, baseless, unpushable, immovable, unknown, remoteless error
+	var unreadable, incomplete, baseless, nodeless, unpushable, immovable, unknown, remoteless error
 	together(
 		func() { unreadable = r.readFiles(ctx) },
 		func() { incomplete = r.checkStages() },
 		func() { r.base, baseless = r.baseOf(ctx, r.site, r.tree) },
+		func() { r.node, nodeless = r.nodeOf(ctx, r.site) },
 		func() { unpushable = r.checkPush(ctx, r.site.Image) },
 		func() {
 			if r.options.Rebuild {
@@ -64,7 +65,7 @@ func (r *build) prepare(ctx context.Context) error {
 	if unpushable != nil {
 		unknown, immovable = nil, nil // the registry has said so once
 	}
-	err := errors.Join(unreadable, incomplete, remoteless, unpushable, immovable, unknown, baseless)
+	err := errors.Join(unreadable, incomplete, remoteless, unpushable, immovable, unknown, baseless, nodeless)
 	if err == nil {
 		err = r.findMade(ctx)
 	}
@@ -143,7 +144,7 @@ func (r *build) needsBuildKit() (bool, error) {
 	case r.runtime == nil: // also for a Dockerfile of the site's own
 		return true, nil
 	}
-	stages, err := stagesOf(r.site, r.tree, r.runtime.reference())
+	stages, err := r.stagesOn(r.runtime.reference())
 	if err != nil {
 		return false, err
 	}

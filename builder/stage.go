@@ -200,6 +200,11 @@ func symlink(name, target string) (file, bool, error) {
 	return file{path: name, target: target, object: hex.EncodeToString(sum[:])}, true, nil
 }
 
+// stagesOn are the stages of the site, on the runtime image of that reference.
+func (r *build) stagesOn(runtime string) ([]*stage, error) {
+	return stagesOf(withNode(r.site, r.node), r.tree, runtime)
+}
+
 // stagesOf are the stages of a site, in the order in which they run, on the
 // runtime image of that reference.
 func stagesOf(s site.Site, tree *site.Tree, runtime string) ([]*stage, error) {

@@ -132,4 +132,9 @@ func TestShipReact(t *testing.T) {
 	}
 	assert.Contains(t, s.page(t, "/app.js"), "A site without PHP")
 	s.refuses(t, "/package.json")
+
+	s.write(t, "src/App.jsx", "export default () => <h1>Quite another site</h1>;\n")
+	s.commit(t, "another site, of which the image has only the output")
+	s.ship(t)
+	s.answers(t, "/app.js", "Quite another site")
 }
