@@ -67,7 +67,7 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "rebuild", DisableDefaultText: true, Usage: "build all of it anew even if the registry has the image of this commit"},
 		&cli.BoolFlag{Name: "explain", DisableDefaultText: true, Usage: "say what has changed since the image that was built last"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, DisableDefaultText: true, Usage: "say which builder is used, and why"},
-		&cli.StringSliceFlag{Name: "secret", Usage: "`id=NAME,src=FILE` that steps of the build may mount; composer-auth is for Composer, npmrc for npm"},
+		&cli.StringSliceFlag{Name: "secret", Usage: "`id=NAME,src=FILE` that steps of the build may mount; Composer knows composer-auth and known-hosts, npm knows npmrc and npm-token"},
 		&cli.BoolFlag{Name: "ssh", DisableDefaultText: true, Usage: "let steps of the build use the SSH agent"},
 	}
 }
