@@ -42,7 +42,7 @@ define platform
 		echo "==> the platform of the environment: $$KUBECONFIG, $$BUILDKIT_HOST, $$SITECTL_REGISTRY"
 	else
 		lab=yes
-		echo '==> the lab: its first start builds it, which can take a quarter of an hour'
+		echo '==> the lab: its first start builds it, which takes about ten minutes'
 		bin/lab up
 		eval "$$(bin/lab env)"
 	fi
