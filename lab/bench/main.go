@@ -71,17 +71,18 @@ func run(ctx context.Context, opts options) error {
 	if err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp("", "sitectl-bench-")
+	// A run needs gigabytes, and /tmp may be in memory.
+	folder, err := os.MkdirTemp("/var/tmp", "sitectl-bench-")
 	if err != nil {
 		return err
 	}
 	b := &bench{options: opts, lab: lab, folder: folder}
 	r, err := b.run(ctx)
-	if err := errors.Join(err, os.RemoveAll(folder)); err != nil {
-		return err
+	if len(r.Sites) > 0 { // also if the next site failed: they took minutes
+		r.write(os.Stdout)
+		err = errors.Join(err, r.save(opts.json))
 	}
-	r.write(os.Stdout)
-	return r.save(opts.json)
+	return errors.Join(err, os.RemoveAll(folder))
 }
 
 // laboratory is what of the lab is used.

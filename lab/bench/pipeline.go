@@ -60,36 +60,49 @@ type cost struct {
 
 // run builds the commit that is checked out in a folder.
 func (p *pipeline) run(ctx context.Context, folder string) (cost, error) {
-	command := exec.CommandContext(ctx, p.command[0], p.command[1:]...)
-	command.Dir = folder
-	command.Env = append(append(environment(), p.env...), "BUILDKIT_HOST="+p.builder.address())
 	var output, log bytes.Buffer
+	command := p.prepared(ctx, folder)
 	command.Stdout, command.Stderr = &output, &log
-	// In a process group of its own it gets one signal from a Ctrl-C, ours.
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	command.WaitDelay = time.Minute
 
-	sent, traffic := p.builder.sent.Load(), p.registry.traffic()
+	sent, before := p.builder.sent.Load(), p.registry.traffic()
 	began := time.Now()
 	if err := command.Start(); err != nil {
 		return cost{}, err
 	}
 	memory := watchMemory(command.Process.Pid)
 	err := command.Wait()
-	c := cost{Seconds: time.Since(began).Seconds()}
-	peak := memory()
+	c := cost{Seconds: time.Since(began).Seconds(), Memory: memory()}
+	if ctx.Err() != nil {
+		return cost{}, errors.New("interrupted")
+	}
 	if err != nil {
-		return cost{}, fmt.Errorf("%s: %w\n%s%s", strings.Join(p.command, " "), err, &log, &output)
+		return cost{}, fmt.Errorf("%s: %w\n%s", strings.Join(p.command, " "), err, lastLines(log.String(), 30))
 	}
 	c.ToBuilder = p.builder.sent.Load() - sent
-	traffic = p.registry.traffic().since(traffic)
-	c.Requests, c.ToRegistry, c.FromRegistry = traffic.requests, traffic.sent, traffic.received
+	passed := p.registry.traffic().since(before)
+	c.Requests, c.ToRegistry, c.FromRegistry = passed.requests, passed.sent, passed.received
 	if !p.reports {
+		c.Memory = 0 // of a shell
 		return c, nil
 	}
-	c.Memory = peak
 	return c, c.readSteps(output.Bytes())
+}
+
+func (p *pipeline) prepared(ctx context.Context, folder string) *exec.Cmd {
+	command := exec.CommandContext(ctx, p.command[0], p.command[1:]...)
+	command.Dir = folder
+	command.Env = append(append(environment(), p.env...), "BUILDKIT_HOST="+p.builder.address())
+	// In a process group of its own it gets one signal from a Ctrl-C, ours.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = time.Minute
+	return command
+}
+
+// lastLines returns up to n last lines of a text.
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 // readSteps reads what sitectl says with --output json.
