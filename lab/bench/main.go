@@ -51,7 +51,7 @@ func readFlags() (options, error) {
 	files := flag.String("files", "1000,10000,50000", "how many `files` the sites have")
 	flag.StringVar(&opts.json, "json", "bench.json", "the `file` to write the results to")
 	flag.StringVar(&opts.sitectl, "sitectl", "sitectl", "the sitectl `program`")
-	flag.IntVar(&opts.runs, "runs", 5, "how often something is done at most, for the median")
+	flag.IntVar(&opts.runs, "runs", 9, "how often something is done at most, for the median")
 	flag.DurationVar(&opts.budget, "budget", 15*time.Second, "after how much `time` with something it is not done again")
 	flag.Parse()
 	for text := range strings.SplitSeq(*files, ",") {
