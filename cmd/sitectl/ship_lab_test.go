@@ -252,10 +252,11 @@ func TestBadReleases(t *testing.T) {
 		says   []string
 	}{
 		{"a build step that fails", func(t *testing.T) {
-			s.edit(t, func(file map[string]any) {
-				file["build"].(map[string]any)["php"] = map[string]any{"extensions": []string{"mysql", "memcached", "nosuch"}}
-			})
-		}, statusBuild, []string{"nosuch"}},
+			s.ownDockerfile(t, shipped.Image.Reference, "RUN echo 'no rule for this' >&2; exit 7")
+		}, statusBuild, []string{"no rule for this", "exit code: 7"}},
+		{"an image that the audit refuses", func(t *testing.T) {
+			s.ownDockerfile(t, shipped.Image.Reference, "RUN chmod u+s /usr/bin/env")
+		}, statusBuild, []string{"setuid: /usr/bin/env", "build.audit.allow"}},
 		{"a migration that fails", func(t *testing.T) {
 			s.write(t, "bin/migrate.php", "<?php fwrite(STDERR, \"the column is gone\\n\"); exit(3);\n")
 		}, statusMigration, []string{"the column is gone", "still serv"}},
@@ -325,10 +326,12 @@ func TestInterrupt(t *testing.T) {
 		name string
 		line string // of standard error, after which the signal comes
 		late bool   // the ship may be done before the signal is there
+		// build has BuildKit build: a site's own layers need no builder.
+		build bool
 	}{
 		{name: "check", line: "==> check"},
 		{name: "build", line: "==> build"},
-		{name: "push", line: "exporting to image"},
+		{name: "push", line: "exporting to image", build: true},
 		{name: "prepare", line: "==> prepare"},
 		{name: "migrate", line: "==> migrate"},
 		{name: "running migration", line: "Job migrate-"},
@@ -339,6 +342,11 @@ func TestInterrupt(t *testing.T) {
 		{name: "record", line: "==> record", late: true},
 	} {
 		t.Run(moment.name, func(t *testing.T) {
+			if moment.build {
+				s.edit(t, func(file map[string]any) {
+					file["build"].(map[string]any)["runtime"] = file["image"].(string) + "/runtime"
+				})
+			}
 			next := s.commit(t, "interrupted at "+moment.name)
 			out := s.interruptAfter(t, moment.line)
 			if !moment.late || out.status != int(statusDone) {
