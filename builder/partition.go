@@ -63,8 +63,11 @@ func firstPiece(files []file, largest int64) int {
 			}
 		}
 		size += weight(files[i])
+		if size > largest && best == 0 {
+			return i // files[i] alone jumps over the window
+		}
 		if size > largest {
-			return max(best, 1) // best is 0 if files[i] alone jumps over the window
+			return best
 		}
 	}
 	return len(files)

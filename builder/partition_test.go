@@ -90,6 +90,10 @@ func TestPartitionOfLargeFiles(t *testing.T) {
 	files := []file{{path: "a", size: 10}, {path: "b", size: 100 << 20}, {path: "c", size: 10}}
 	pieces := partition(files, 1<<20)
 	require.Len(t, pieces, 3)
+	small := plugins(3)
+	pieces = partition(append(small, file{path: "video.mp4", size: 5 << 20}), 1<<20)
+	require.Len(t, pieces, 2, "what is before a large file stays together")
+	assert.Equal(t, small, pieces[0])
 	assert.Empty(t, partition(nil, 1<<20))
 	assert.Len(t, partition(files[:1], 1<<20), 1)
 }
