@@ -358,3 +358,20 @@ func TestRebuildOfAnImmutableTag(t *testing.T) {
 	_, err = b.Prepare(t.Context(), s, git, commit, BuildOptions{})
 	require.NotErrorIs(t, err, errImmutable, "it is not overwritten then")
 }
+
+// Nothing is believed of an answer that breaks off, not even that there is no
+// such image.
+func TestARefusalThatBreaksOff(t *testing.T) {
+	for name, do := range map[string]misbehaviour{"reset": resettingAnswers, "truncated": truncatingAnswers} {
+		t.Run(name, func(t *testing.T) {
+			p := newFaultProxy(t, http1, registry.New(registry.Logger(discard())))
+			repo, err := faultyBuilder(t, p, Options{}).repository(p.host + "/agency/example-com")
+			require.NoError(t, err)
+			p.fault("GET /v2/agency/example-com/manifests/missing", 2, do)
+			found, err := repo.readPrevious(t.Context(), "missing")
+			require.NoError(t, err)
+			assert.Nil(t, found)
+			assert.Zero(t, p.left(), "both faults happened")
+		})
+	}
+}

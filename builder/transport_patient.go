@@ -37,7 +37,7 @@ func (t *patient) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	response, err := t.send(request)
-	if err != nil || request.Method != http.MethodGet || response.StatusCode != http.StatusOK {
+	if err != nil || request.Method != http.MethodGet {
 		return response, err
 	}
 	return t.receive(request, response)
