@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -50,24 +51,45 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 type page struct {
 	name        string
 	usage       string // one line
+	arguments   string // how they are written, for example "[RELEASE]"; empty for a command that takes none
 	description string
-	examples    string   // lines of the form "sitectl … # what it is for"
-	flags       []string // names of the global flags it listens to
-	statuses    []status // those it can end with
+	examples    string     // lines of the form "sitectl … # what it is for"
+	flags       []string   // names of the global flags it listens to
+	own         []cli.Flag // those of this command alone; see options.own
+	statuses    []status   // those it can end with
 }
 
-// command makes a command that takes flags and no arguments.
+// group makes a command of commands.
+func group(name, usage string, commands ...*cli.Command) *cli.Command {
+	return &cli.Command{
+		Name:            name,
+		Usage:           usage,
+		Subcommands:     commands,
+		HideHelpCommand: true,
+		OnUsageError:    wrongUsage,
+		Action: func(c *cli.Context) error {
+			if !c.Args().Present() {
+				return cli.ShowSubcommandHelp(c)
+			}
+			return unknown(c.Args().First(), commands, "sitectl "+name)
+		},
+	}
+}
+
+// command makes a command. One whose page names no arguments refuses them;
+// others find them in options.arguments.
 func (p page) command(action func(context.Context, options) error) *cli.Command {
 	return &cli.Command{
 		Name:               p.name,
 		Usage:              p.usage,
+		ArgsUsage:          cmp.Or(p.arguments, " "), // the library's own default is "[arguments...]"
 		Description:        p.description,
-		Flags:              commandFlags(p.flags),
+		Flags:              append(p.own, commandFlags(p.flags)...),
 		CustomHelpTemplate: cli.CommandHelpTemplate + "\nEXAMPLES:\n" + indent(p.examples) + exitStatusHelp(p.statuses),
 		HideHelpCommand:    true,
 		OnUsageError:       wrongUsage,
 		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
+			if p.arguments == "" && c.Args().Present() {
 				return &usageError{
 					message: fmt.Sprintf("%s takes no arguments, but got %q", p.name, c.Args().First()),
 					hint:    "see sitectl " + p.name + " --help",
@@ -108,10 +130,13 @@ func unknownCommand(c *cli.Context) error {
 	if !c.Args().Present() {
 		return cli.ShowAppHelp(c)
 	}
-	name := c.Args().First()
+	return unknown(c.Args().First(), c.App.Commands, "sitectl")
+}
+
+func unknown(name string, commands []*cli.Command, program string) error {
 	return &usageError{
 		message: fmt.Sprintf("unknown command %q", name),
-		hint:    strings.TrimSpace(cli.SuggestCommand(c.App.Commands, name)) + " See sitectl --help",
+		hint:    strings.TrimSpace(cli.SuggestCommand(commands, name)) + " See " + program + " --help",
 	}
 }
 

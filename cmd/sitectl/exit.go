@@ -23,6 +23,7 @@ const (
 	statusRegistry  status = 4
 	statusMigration status = 5
 	statusRollout   status = 6
+	statusLocked    status = 7
 	statusCancelled status = 130 // 128 + SIGINT, as shells have it
 )
 
@@ -35,12 +36,13 @@ var statusMeanings = map[status]string{
 	statusRegistry:  "the registry cannot be reached, or refuses the login or the push",
 	statusMigration: "the migration failed; the site serves what it served before",
 	statusRollout:   "the rollout failed; the site serves what it served before",
+	statusLocked:    "another ship is under way, or a newer release is out",
 	statusCancelled: "cancelled by SIGINT or SIGTERM; the next ship works",
 }
 
 var allStatuses = []status{
 	statusDone, statusFailed, statusUsage, statusBuild,
-	statusRegistry, statusMigration, statusRollout, statusCancelled,
+	statusRegistry, statusMigration, statusRollout, statusLocked, statusCancelled,
 }
 
 // exitStatus is the one place that maps errors to exit statuses. If several

@@ -28,6 +28,10 @@ type options struct {
 	secrets     []builder.Secret // that steps of the build may mount
 	ssh         bool             // whether they may use the SSH agent
 
+	arguments []string     // what stands after the flags
+	own       *cli.Context // holds the flags that only this command has
+
+	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
 }
@@ -117,6 +121,9 @@ func readOptions(c *cli.Context) (options, error) {
 		explain:     setting(c, "explain").Bool("explain"),
 		verbose:     setting(c, "verbose").Bool("verbose"),
 		ssh:         setting(c, "ssh").Bool("ssh"),
+		arguments:   c.Args().Slice(),
+		own:         c,
+		stdin:       c.App.Reader,
 		stdout:      c.App.Writer,
 		stderr:      c.App.ErrWriter,
 	}
