@@ -34,7 +34,7 @@ const pullSecret = "registry"
 // the pull secret, configuration, volumes, database and cache. The site that
 // runs is not touched.
 func (d *Deployer) Apply(ctx context.Context, image site.Image) error {
-	objects, err := Objects(d.site, image)
+	objects, err := d.objects(ctx, image)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 // Cron points the CronJobs at the image and removes those that are no longer
 // in the site file.
 func (d *Deployer) Cron(ctx context.Context, image site.Image) error {
-	objects, err := Objects(d.site, image)
+	objects, err := d.objects(ctx, image)
 	if err != nil {
 		return err
 	}

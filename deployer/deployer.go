@@ -2,7 +2,7 @@
 // a site.Image into a Release on a Kubernetes cluster.
 //
 // A deploy is a row of steps, each a method of Deployer that can be repeated:
-// Preflight, Apply, Data, Migrate, Roll, Cron, Verify, Record. None of them
+// Preflight, Apply, Data, Begin, Migrate, Roll, Cron, Verify, Record. None of them
 // keeps anything for the next one but what is in the cluster, so a deploy
 // that was killed anywhere is finished by the next one.
 package deployer

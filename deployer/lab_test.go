@@ -190,15 +190,17 @@ func (l *labSite) registryTransport() http.RoundTripper {
 // ship runs every step of a deploy.
 func (l *labSite) ship(image site.Image) error {
 	ctx := l.t.Context()
+	var release Release
 	steps := []func(context.Context) error{
 		func(ctx context.Context) error { return l.Preflight(ctx, image) },
 		func(ctx context.Context) error { return l.Apply(ctx, image) },
 		l.Data,
+		func(ctx context.Context) (err error) { release, err = l.Begin(ctx, image); return err },
 		func(ctx context.Context) error { return l.Migrate(ctx, image) },
 		func(ctx context.Context) error { return l.Roll(ctx, image) },
 		func(ctx context.Context) error { return l.Cron(ctx, image) },
 		func(ctx context.Context) error { return l.Verify(ctx, image) },
-		func(ctx context.Context) error { _, err := l.Record(ctx, image); return err },
+		func(ctx context.Context) error { _, err := l.Record(ctx, release); return err },
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

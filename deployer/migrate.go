@@ -59,7 +59,7 @@ func (e *MigrationError) Hint() string {
 // When ctx ends, the Job is left to run: half a migration is worse than one
 // that nobody watches.
 func (d *Deployer) Migrate(ctx context.Context, image site.Image) error {
-	objects, err := Objects(d.site, image)
+	objects, err := d.objects(ctx, image)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"context"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -67,6 +68,12 @@ func Objects(s site.Site, image site.Image) ([]Object, error) {
 		objects = append(objects, object)
 	}
 	return objects, nil
+}
+
+// objects are what a deploy of image applies. Every step takes its part from
+// here.
+func (d *Deployer) objects(_ context.Context, image site.Image) ([]Object, error) {
+	return Objects(d.site, image)
 }
 
 // layout lists what a namespace holds.

@@ -46,6 +46,13 @@ func testImage(s site.Site) site.Image {
 	}
 }
 
+func mustObjects(t *testing.T, s site.Site) []Object {
+	t.Helper()
+	objects, err := Objects(s, testImage(s))
+	require.NoError(t, err)
+	return objects
+}
+
 func TestObjectsGolden(t *testing.T) {
 	tests := []struct{ site, environment string }{
 		{"plain", ""},

@@ -61,7 +61,7 @@ func (p Plan) Changed() bool {
 // server apply every object without keeping it. Nothing is changed. Values
 // of Secrets are never in it.
 func (d *Deployer) Plan(ctx context.Context, image site.Image) (Plan, error) {
-	objects, err := Objects(d.site, image)
+	objects, err := d.objects(ctx, image)
 	if err != nil {
 		return Plan{}, err
 	}

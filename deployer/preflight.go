@@ -53,7 +53,7 @@ func (e *PreflightError) Error() string {
 // together, as *PreflightError. The image may be one that is not built yet,
 // without a digest.
 func (d *Deployer) Preflight(ctx context.Context, image site.Image) error {
-	objects, err := Objects(d.site, image)
+	objects, err := d.objects(ctx, image)
 	if err != nil {
 		return err
 	}

@@ -4,32 +4,24 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/sitectl/sitectl/site"
 )
 
-// Record writes down that image is shipped: the last step, after which the
-// next ship of the same commit finds nothing to do.
-func (d *Deployer) Record(ctx context.Context, image site.Image) (Release, error) {
-	manifests, err := manifestsChecksum(d.site, image)
+// Record writes down that a release which Begin has returned is shipped: the
+// last step, after which the next ship of the same commit finds nothing to
+// do. Records of releases long ago are deleted.
+func (d *Deployer) Record(ctx context.Context, release Release) (Release, error) {
+	release, err := d.End(ctx, release, Shipped, "")
 	if err != nil {
 		return Release{}, err
 	}
-	release := Release{
-		Commit:    image.Commit,
-		Image:     reference(image),
-		Digest:    image.Digest,
-		Manifests: manifests,
-		At:        time.Now().UTC().Truncate(time.Second),
-		By:        d.opts.By,
-		Outcome:   Shipped,
-	}
 	if err := d.annotate(ctx, release); err != nil {
 		return Release{}, fmt.Errorf("record the release on Deployment web: %w", err)
+	}
+	if err := d.forgetReleases(ctx); err != nil {
+		d.progress(err.Error()) // the next ship tries again
 	}
 	return release, nil
 }

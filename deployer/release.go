@@ -16,18 +16,29 @@ import (
 // Outcome says how a release ended.
 type Outcome string
 
-// Shipped is the outcome of a release that was rolled out and verified.
-const Shipped Outcome = "shipped"
+// The outcomes of a release.
+const (
+	Begun     Outcome = "begun"     // it is under way, or its ship was killed
+	Shipped   Outcome = "shipped"   // it was rolled out and verified
+	Failed    Outcome = "failed"    // it was not, and what it has changed is still there
+	Restored  Outcome = "restored"  // it was not, and the release before it runs again
+	Cancelled Outcome = "cancelled" // somebody stopped the ship
+)
 
-// Release is what runs, from which commit, since when and with which outcome.
+// Release is what was shipped, from which commit, when and with which
+// outcome.
 type Release struct {
-	Commit    site.Commit `json:"commit"`
-	Image     string      `json:"image"`     // reference by tag and digest
-	Digest    string      `json:"digest"`    // "sha256:…" of the image
-	Manifests string      `json:"manifests"` // checksum of all rendered objects
-	At        time.Time   `json:"at"`        // when it was verified, UTC
-	By        string      `json:"by,omitempty"`
-	Outcome   Outcome     `json:"outcome"`
+	Number     int         `json:"number"` // ascending from 1; 0 if it was recorded before there were numbers
+	Commit     site.Commit `json:"commit"`
+	Image      string      `json:"image"`     // reference by tag and digest
+	Digest     string      `json:"digest"`    // "sha256:…" of the image
+	Manifests  string      `json:"manifests"` // checksum of all rendered objects
+	At         time.Time   `json:"at"`        // of the outcome, UTC
+	By         string      `json:"by,omitempty"`
+	Outcome    Outcome     `json:"outcome"`
+	Migrated   bool        `json:"migrated,omitempty"`   // its migration was started
+	Reversible bool        `json:"reversible,omitempty"` // what was served before it can run on what its migration leaves
+	Message    string      `json:"message,omitempty"`    // why it was not shipped
 }
 
 // releaseAnnotation is where the Deployment web keeps the Release that was
@@ -54,7 +65,11 @@ func (d *Deployer) Current(ctx context.Context, image site.Image) (*Release, boo
 	if release == nil {
 		return nil, false, nil
 	}
-	manifests, err := manifestsChecksum(d.site, image)
+	objects, err := d.objects(ctx, image)
+	if err != nil {
+		return nil, false, err
+	}
+	manifests, err := checksum(objects)
 	if err != nil {
 		return nil, false, err
 	}
@@ -80,13 +95,4 @@ func runningImage(web *appsv1.Deployment) string {
 		}
 	}
 	return ""
-}
-
-// manifestsChecksum identifies all that is rendered for an image.
-func manifestsChecksum(s site.Site, image site.Image) (string, error) {
-	objects, err := Objects(s, image)
-	if err != nil {
-		return "", err
-	}
-	return checksum(objects)
 }

@@ -6,21 +6,34 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/sitectl/sitectl/site"
 )
 
 func TestManifestsChecksum(t *testing.T) {
 	s := readSite(t, "everything", "production")
 	image := testImage(s)
-	first, err := manifestsChecksum(s, image)
-	require.NoError(t, err)
-	again, err := manifestsChecksum(readSite(t, "everything", "production"), image)
-	require.NoError(t, err)
-	assert.Equal(t, first, again)
-
+	sum := func(s site.Site) string {
+		objects, err := Objects(s, image)
+		require.NoError(t, err)
+		sum, err := checksum(objects)
+		require.NoError(t, err)
+		return sum
+	}
+	first := sum(s)
+	assert.Equal(t, first, sum(readSite(t, "everything", "production")))
 	s.Web.Replicas++
-	changed, err := manifestsChecksum(s, image)
-	require.NoError(t, err)
-	assert.NotEqual(t, first, changed)
+	assert.NotEqual(t, first, sum(s))
+}
+
+// record writes an image down as shipped.
+func (c *fakeCluster) record(image site.Image) Release {
+	c.t.Helper()
+	release, err := c.Begin(c.t.Context(), image)
+	require.NoError(c.t, err)
+	release, err = c.Record(c.t.Context(), release)
+	require.NoError(c.t, err)
+	return release
 }
 
 func TestCurrent(t *testing.T) {
@@ -40,8 +53,7 @@ func TestCurrent(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, running, "not recorded")
 
-	recorded, err := c.Record(t.Context(), image)
-	require.NoError(t, err)
+	recorded := c.record(image)
 	assert.Equal(t, Shipped, recorded.Outcome)
 	_, running, err = c.Current(t.Context(), image)
 	require.NoError(t, err)
@@ -75,8 +87,7 @@ func TestRecordLeavesThePodsAlone(t *testing.T) {
 	require.NoError(t, c.applyAll(t.Context(), in(StageWeb, objects)))
 	r := &rollout{fakeCluster: c}
 	before := r.deployment().DeepCopy()
-	_, err = c.Record(t.Context(), testImage(s))
-	require.NoError(t, err)
+	c.record(testImage(s))
 	assert.Equal(t, before.Spec, r.deployment().Spec)
 	require.NoError(t, c.applyAll(t.Context(), in(StageWeb, objects)))
 	assert.Contains(t, r.deployment().Annotations, releaseAnnotation, "the next ship leaves the record in place")

@@ -31,7 +31,7 @@ var errSuperseded = errors.New("somebody else has changed Deployment web: anothe
 // requests. A release that cannot become ready is a *RolloutError; the pods
 // that served before go on serving.
 func (d *Deployer) Roll(ctx context.Context, image site.Image) error {
-	objects, err := Objects(d.site, image)
+	objects, err := d.objects(ctx, image)
 	if err != nil {
 		return err
 	}

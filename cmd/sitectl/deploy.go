@@ -28,7 +28,7 @@ func runDeploy(ctx context.Context, o options) error {
 	s := newShipment(o, "deployed")
 	err := s.do(ctx, s.checkStep(s.checkDeploy))
 	if err == nil && !s.running {
-		err = s.do(ctx, s.deploySteps()...)
+		err = s.deploy(ctx)
 	}
 	return s.finish(ctx, err)
 }

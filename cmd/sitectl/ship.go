@@ -29,7 +29,10 @@ func runShip(ctx context.Context, o options) error {
 	s := newShipment(o, "shipped")
 	err := s.do(ctx, s.checkStep(s.checkShip))
 	if err == nil && !s.running {
-		err = s.do(ctx, append([]step{s.buildStep()}, s.deploySteps()...)...)
+		err = s.do(ctx, s.buildStep())
+	}
+	if err == nil && !s.running {
+		err = s.deploy(ctx)
 	}
 	return s.finish(ctx, err)
 }

@@ -31,6 +31,7 @@ type shipment struct {
 
 	image   site.Image        // without a digest while the registry does not have it
 	report  *builder.Report   // nil unless something was built
+	begun   *deployer.Release // nil until the deploy is about to change what runs
 	release *deployer.Release // nil until it is recorded
 	running bool              // the commit was running already
 }
@@ -102,6 +103,29 @@ func (s *shipment) leaveBuilder() {
 	}
 }
 
+// endTimeout is how long it may take to write down how a release ended. What
+// cancels a pipeline gives a process about seven seconds.
+const endTimeout = 5 * time.Second
+
+// deploy turns s.image into the running release, and writes down how that
+// ended, whatever the end.
+func (s *shipment) deploy(ctx context.Context) error {
+	err := s.do(ctx, s.deploySteps()...)
+	if s.begun == nil || s.release != nil {
+		return err
+	}
+	outcome := deployer.Failed
+	if exitStatus(ctx, err) == statusCancelled {
+		outcome = deployer.Cancelled
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	if _, endErr := s.deployer.End(ending, *s.begun, outcome, err.Error()); endErr != nil {
+		s.log.Line(endErr.Error())
+	}
+	return err
+}
+
 // deploySteps turn s.image into the running release.
 func (s *shipment) deploySteps() []step {
 	m := s.source.site.Migrate
@@ -113,7 +137,7 @@ func (s *shipment) deploySteps() []step {
 	migrate := step{
 		name: "migrate",
 		skip: s.skipMigrate,
-		run:  func(ctx context.Context) error { return s.deployer.Migrate(ctx, s.image) },
+		run:  s.migrate,
 		stopped: "The migration Job may still be running; it is not killed, because half a migration is worse than a whole one. " +
 			"The site serves " + serving,
 	}
@@ -149,7 +173,15 @@ func (s *shipment) layOut(ctx context.Context) error {
 	if err := s.deployer.Apply(ctx, s.image); err != nil {
 		return err
 	}
-	return s.deployer.Data(ctx)
+	if err := s.deployer.Data(ctx); err != nil {
+		return err
+	}
+	begun, err := s.deployer.Begin(ctx, s.image)
+	if err != nil {
+		return err
+	}
+	s.begun = &begun
+	return nil
 }
 
 func (s *shipment) skipMigrate(context.Context) (string, error) {
@@ -159,8 +191,17 @@ func (s *shipment) skipMigrate(context.Context) (string, error) {
 	return "", nil
 }
 
+func (s *shipment) migrate(ctx context.Context) error {
+	begun, err := s.deployer.Migrating(ctx, *s.begun)
+	if err != nil {
+		return err
+	}
+	s.begun = &begun
+	return s.deployer.Migrate(ctx, s.image)
+}
+
 func (s *shipment) record(ctx context.Context) error {
-	release, err := s.deployer.Record(ctx, s.image)
+	release, err := s.deployer.Record(ctx, *s.begun)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,221 @@
+package deployer
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/sitectl/sitectl/site"
+)
+
+// Every ship that changes something leaves a ConfigMap, release-<number>. It
+// is written before anything of the running site changes, so that a ship
+// which was killed has left word of what it was about to do.
+const (
+	recordPrefix = "release-"
+	recordLabel  = releaseAnnotation // with the number: it tells records from other ConfigMaps
+	recordKey    = "release"         // the Release, as JSON
+	manifestsKey = "manifests"       // the rendered objects, as JSON with their stages, compressed
+)
+
+// keptReleases is how many shipped releases stay in the history. Those that
+// did not succeed stay until they are older than all of these.
+const keptReleases = 10
+
+// longestMessage bounds what a record says of a failure, in bytes: the log of
+// the ship says it all.
+const longestMessage = 500
+
+// Begin writes down that image is about to be shipped, under the next number.
+// What follows must call End or Record.
+func (d *Deployer) Begin(ctx context.Context, image site.Image) (Release, error) {
+	objects, err := d.objects(ctx, image)
+	if err != nil {
+		return Release{}, err
+	}
+	release := Release{
+		Commit:     image.Commit,
+		Image:      reference(image),
+		Digest:     image.Digest,
+		By:         d.opts.By,
+		At:         now(),
+		Outcome:    Begun,
+		Reversible: d.site.Migrate == nil,
+	}
+	if release.Manifests, err = checksum(objects); err != nil {
+		return Release{}, err
+	}
+	earlier, err := d.Releases(ctx)
+	if err != nil {
+		return Release{}, err
+	}
+	if len(earlier) > 0 {
+		release.Number = earlier[0].Number
+	}
+	for {
+		release.Number++
+		err := d.createRecord(ctx, release, objects)
+		if !apierrors.IsAlreadyExists(err) { // by a record that cannot be read
+			return release, err
+		}
+	}
+}
+
+// Migrating writes down that the migration of a release is about to run,
+// before it does.
+func (d *Deployer) Migrating(ctx context.Context, release Release) (Release, error) {
+	release.Migrated = true
+	return release, d.writeRecord(ctx, release)
+}
+
+// End writes down how a release ended that was not shipped. The message says
+// why; its first line is kept.
+func (d *Deployer) End(ctx context.Context, release Release, outcome Outcome, message string) (Release, error) {
+	release.At, release.Outcome = now(), outcome
+	release.Message, _, _ = strings.Cut(strings.TrimSpace(message), "\n")
+	if len(release.Message) > longestMessage {
+		release.Message = strings.ToValidUTF8(release.Message[:longestMessage], "") + "…"
+	}
+	return release, d.writeRecord(ctx, release)
+}
+
+// Releases returns the history, the latest first.
+func (d *Deployer) Releases(ctx context.Context) ([]Release, error) {
+	records, err := d.client.CoreV1().ConfigMaps(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: d.recordSelector()})
+	if err != nil {
+		return nil, fmt.Errorf("list the records of releases: %w", err)
+	}
+	var releases []Release
+	for _, record := range records.Items {
+		release := Release{}
+		if json.Unmarshal([]byte(record.Data[recordKey]), &release) == nil && record.Name == recordName(release.Number) {
+			releases = append(releases, release)
+		}
+	}
+	slices.SortFunc(releases, func(a, b Release) int { return cmp.Compare(b.Number, a.Number) })
+	return releases, nil
+}
+
+// recordSelector selects the records of this site.
+func (d *Deployer) recordSelector() string {
+	return fmt.Sprintf("app.kubernetes.io/managed-by=%s,app.kubernetes.io/instance=%s,%s", fieldManager, d.site.Namespace, recordLabel)
+}
+
+func recordName(number int) string { return recordPrefix + strconv.Itoa(number) }
+
+func (d *Deployer) createRecord(ctx context.Context, release Release, objects []Object) error {
+	data, err := json.Marshal(release)
+	if err != nil {
+		return err
+	}
+	manifests, err := packObjects(objects)
+	if err != nil {
+		return err
+	}
+	record := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: recordName(release.Number),
+			Labels: map[string]string{
+				"app.kubernetes.io/instance":   d.site.Namespace,
+				"app.kubernetes.io/managed-by": fieldManager,
+				"app.kubernetes.io/version":    release.Commit.Tag,
+				recordLabel:                    strconv.Itoa(release.Number),
+			},
+		},
+		Data:       map[string]string{recordKey: string(data)},
+		BinaryData: map[string][]byte{manifestsKey: manifests},
+	}
+	_, err = d.client.CoreV1().ConfigMaps(d.site.Namespace).Create(ctx, record, metav1.CreateOptions{FieldManager: fieldManager})
+	if err != nil {
+		return fmt.Errorf("write ConfigMap %s: %w", record.Name, err)
+	}
+	return nil
+}
+
+// writeRecord writes a release down again; the objects stay as they are.
+func (d *Deployer) writeRecord(ctx context.Context, release Release) error {
+	data, err := json.Marshal(release)
+	if err != nil {
+		return err
+	}
+	patch, err := json.Marshal(map[string]any{"data": map[string]string{recordKey: string(data)}})
+	if err != nil {
+		return err
+	}
+	name := recordName(release.Number)
+	_, err = d.client.CoreV1().ConfigMaps(d.site.Namespace).
+		Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	if err != nil {
+		return fmt.Errorf("write ConfigMap %s: %w", name, err)
+	}
+	return nil
+}
+
+// forgetReleases deletes the records that are older than the last few
+// shipped releases.
+func (d *Deployer) forgetReleases(ctx context.Context) error {
+	releases, err := d.Releases(ctx)
+	if err != nil {
+		return err
+	}
+	for _, release := range forgettable(releases) {
+		name := recordName(release.Number)
+		err := d.client.CoreV1().ConfigMaps(d.site.Namespace).Delete(ctx, name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("delete ConfigMap %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// forgettable are those of a history, the latest first, that come after the
+// last few shipped ones.
+func forgettable(releases []Release) []Release {
+	shipped := 0
+	for i, release := range releases {
+		if shipped == keptReleases {
+			return releases[i:]
+		}
+		if release.Outcome == Shipped {
+			shipped++
+		}
+	}
+	return nil
+}
+
+// packedObject is an Object in a record.
+type packedObject struct {
+	Stage  Stage          `json:"stage"`
+	Object map[string]any `json:"object"`
+}
+
+func packObjects(objects []Object) ([]byte, error) {
+	packed := make([]packedObject, len(objects))
+	for i, object := range objects {
+		packed[i] = packedObject{object.Stage, object.Object}
+	}
+	var out bytes.Buffer
+	compressed := gzip.NewWriter(&out)
+	if err := json.NewEncoder(compressed).Encode(packed); err != nil {
+		return nil, fmt.Errorf("pack the objects of a release: %w", err)
+	}
+	if err := compressed.Close(); err != nil {
+		return nil, fmt.Errorf("pack the objects of a release: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// now is the time as a record has it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
