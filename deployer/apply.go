@@ -116,9 +116,12 @@ func (d *Deployer) applyAll(ctx context.Context, objects []Object) error {
 // returns what is there now. Fields that somebody else has set to another
 // value are taken over, and named.
 func (d *Deployer) apply(ctx context.Context, object Object) (*unstructured.Unstructured, error) {
-	before, err := d.resourceVersion(ctx, object)
+	live, err := d.live(ctx, object)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", object, err)
+	}
+	if err := d.leaveReplicas(ctx, object, live); err != nil {
+		return nil, fmt.Errorf("leave the replicas of %s to its autoscaler: %w", object, err)
 	}
 	applied, err := d.patch(ctx, object, metav1.ApplyOptions{FieldManager: fieldManager})
 	if conflicts := conflictsOf(err); len(conflicts) > 0 {
@@ -130,32 +133,30 @@ func (d *Deployer) apply(ctx context.Context, object Object) (*unstructured.Unst
 	if err != nil {
 		return nil, fmt.Errorf("apply %s: %w", object, err)
 	}
-	d.progress(fmt.Sprintf("%s %s", object, resultOf(before, applied.GetResourceVersion())))
+	d.progress(fmt.Sprintf("%s %s", object, resultOf(live, applied)))
 	return applied, nil
 }
 
 // resultOf compares resource versions, which change if and only if the
-// object does. An object that was not there has none.
-func resultOf(before, after string) Result {
-	switch before {
-	case "":
+// object does. Before is nil for an object that was not there.
+func resultOf(before, after *unstructured.Unstructured) Result {
+	switch {
+	case before == nil:
 		return Created
-	case after:
+	case before.GetResourceVersion() == after.GetResourceVersion():
 		return Unchanged
 	default:
 		return Configured
 	}
 }
 
-func (d *Deployer) resourceVersion(ctx context.Context, object Object) (string, error) {
+// live returns the object of that name as it is now, nil if there is none.
+func (d *Deployer) live(ctx context.Context, object Object) (*unstructured.Unstructured, error) {
 	live, err := d.resources(object).Get(ctx, object.GetName(), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return "", nil
+		return nil, nil
 	}
-	if err != nil {
-		return "", err
-	}
-	return live.GetResourceVersion(), nil
+	return live, err
 }
 
 func (d *Deployer) patch(ctx context.Context, object Object, opts metav1.ApplyOptions) (*unstructured.Unstructured, error) {

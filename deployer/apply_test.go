@@ -84,6 +84,7 @@ func TestApplyTakesOverAndSaysSo(t *testing.T) {
 		`Service web: taking over spec.type (conflict with "kubectl-edit")`,
 		"Service web created",
 		"Deployment web created",
+		"PodDisruptionBudget web created",
 		"Ingress web created",
 	}, c.lines)
 }

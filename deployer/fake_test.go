@@ -93,7 +93,7 @@ func (c *fakeCluster) serverSideApply(resource schema.GroupVersionResource, name
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, err
 	}
-	if err := c.clients.Tracker().Apply(resource, c.typed(content), namespace, action.PatchOptions); err != nil {
+	if err := c.clients.Tracker().Apply(resource, content, namespace, action.PatchOptions); err != nil {
 		return nil, err
 	}
 	after, err := c.get(resource, namespace, action.GetName())

@@ -93,6 +93,8 @@ func layout(v view, crons []site.Cron) []rendering {
 	add(v.Memcache != nil, StageFoundation, "memcache.service", "memcache.statefulset")
 	add(v.Migrate != nil, StageMigrate, "migrate.job")
 	add(true, StageWeb, "web.service", "web.deployment")
+	add(v.Autoscale != nil, StageWeb, "web.horizontalpodautoscaler")
+	add(v.Disruptions, StageWeb, "web.poddisruptionbudget")
 	add(v.Ingress != nil, StageWeb, "web.ingress")
 	for _, cron := range crons {
 		list = append(list, rendering{StageCron, "cron.cronjob", newCronView(v, cron)})

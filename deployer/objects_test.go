@@ -61,6 +61,7 @@ func TestObjectsGolden(t *testing.T) {
 		{"wordpress", ""},
 		{"drupal", ""},
 		{"database", ""},
+		{"shop", ""},
 	}
 	for _, test := range tests {
 		name := strings.Trim(test.site+"-"+test.environment, "-")
@@ -335,6 +336,7 @@ func TestStagesComeInOrder(t *testing.T) {
 		"migrate: Job migrate-a1b2c3d-1",
 		"web: Service web",
 		"web: Deployment web",
+		"web: PodDisruptionBudget web",
 		"web: Ingress web",
 		"cron: CronJob newsletter",
 		"cron: CronJob report",

@@ -114,14 +114,15 @@ func (d *Deployer) planObject(ctx context.Context, object Object, exists bool) (
 	if !exists {
 		return change, nil
 	}
-	live, err := d.resources(object).Get(ctx, object.GetName(), metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return change, nil
+	live, err := d.live(ctx, object)
+	if err != nil || live == nil {
+		return change, err
 	}
+	kept, err := withReplicas(object, live)
 	if err != nil {
 		return Change{}, err
 	}
-	planned, err := d.tryOut(ctx, object)
+	planned, err := d.tryOut(ctx, kept)
 	if err != nil {
 		return Change{}, err
 	}

@@ -83,12 +83,14 @@ func kubernetesTemplates(t *testing.T) map[string]string {
 
 // TestEveryTemplateIsUsed keeps the folder and the layout together.
 func TestEveryTemplateIsUsed(t *testing.T) {
-	s := readSite(t, "everything", "production")
-	v, err := newView(s, testImage(s))
-	require.NoError(t, err)
 	var used []string
-	for _, r := range layout(v, s.Cron) {
-		used = append(used, "kubernetes/"+r.template+".yaml")
+	for _, name := range []string{"everything", "shop"} {
+		s := readSite(t, name, "")
+		v, err := newView(s, testImage(s))
+		require.NoError(t, err)
+		for _, r := range layout(v, s.Cron) {
+			used = append(used, "kubernetes/"+r.template+".yaml")
+		}
 	}
 	names, err := templates.Names("kubernetes")
 	require.NoError(t, err)

@@ -29,6 +29,8 @@ type view struct {
 	ConfigChecksum string
 	Secrets        []secretView
 	Web            webView
+	Autoscale      *autoscaleView
+	Disruptions    bool // some web pods can go while others serve
 	Varnish        *varnishView
 	MySQL          *mysqlView
 	Memcache       *memcacheView
@@ -57,6 +59,12 @@ type webView struct {
 	ProgressDeadlineSeconds int64
 	DrainDelaySeconds       int64
 	GracePeriodSeconds      int64
+}
+
+type autoscaleView struct {
+	Min     int32
+	Max     int32
+	Percent int32 // of the requested CPU
 }
 
 type varnishView struct {
@@ -145,6 +153,8 @@ func newView(s site.Site, image site.Image) (view, error) {
 		ChangeCause: strings.TrimSpace(image.Tag + " " + image.Commit.Subject),
 		Secrets:     mountedSecrets(s),
 		Web:         newWebView(s.Web),
+		Autoscale:   newAutoscaleView(s.Web.Autoscale),
+		Disruptions: disruptions(s.Web),
 		Files:       newFilesView(s.Files),
 		Writable:    newWritableView(s.Writable),
 		Ingress:     newIngressView(s.Ingress),
@@ -235,6 +245,21 @@ func newWebView(web site.Web) webView {
 		v.PortName = "apache"
 	}
 	return v
+}
+
+func newAutoscaleView(autoscale *site.Autoscale) *autoscaleView {
+	if autoscale == nil {
+		return nil
+	}
+	return &autoscaleView{Min: autoscale.Min, Max: autoscale.Max, Percent: autoscale.CPU}
+}
+
+// disruptions says whether a node may be drained under some web pods while
+// others serve. A budget for a single one would hold up every drain, or allow
+// what happens without it.
+func disruptions(web site.Web) bool {
+	least, _ := web.Pods()
+	return least > 1
 }
 
 func newVarnishView(varnish *site.Varnish) (*varnishView, error) {

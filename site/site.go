@@ -112,12 +112,30 @@ type AuditException struct {
 
 // Web is the Deployment that serves the site.
 type Web struct {
-	Replicas  int32     `yaml:"replicas" json:"replicas"` // default 2
-	Resources Resources `yaml:"resources" json:"resources"`
-	Varnish   *Varnish  `yaml:"varnish,omitempty" json:"varnish,omitempty"` // nil for Apache alone
-	Rollout   Rollout   `yaml:"rollout" json:"rollout"`
-	Health    Health    `yaml:"health" json:"health"`
-	Verify    Verify    `yaml:"verify" json:"verify"`
+	Replicas  int32      `yaml:"replicas" json:"replicas"`                       // default 2; means nothing with Autoscale
+	Autoscale *Autoscale `yaml:"autoscale,omitempty" json:"autoscale,omitempty"` // nil for Replicas pods, always
+	Resources Resources  `yaml:"resources" json:"resources"`
+	Varnish   *Varnish   `yaml:"varnish,omitempty" json:"varnish,omitempty"` // nil for Apache alone
+	Rollout   Rollout    `yaml:"rollout" json:"rollout"`
+	Health    Health     `yaml:"health" json:"health"`
+	Verify    Verify     `yaml:"verify" json:"verify"`
+}
+
+// Pods returns the least and the greatest number of web pods.
+func (w Web) Pods() (least, most int32) {
+	if w.Autoscale != nil {
+		return w.Autoscale.Min, w.Autoscale.Max
+	}
+	return w.Replicas, w.Replicas
+}
+
+// Autoscale leaves the number of web pods to a HorizontalPodAutoscaler.
+type Autoscale struct {
+	Min int32 `yaml:"min" json:"min"` // default 2
+	Max int32 `yaml:"max" json:"max"`
+	// CPU is what the Apache containers use on average, in percent of their
+	// request, above which there are more pods; default 80.
+	CPU int32 `yaml:"cpu" json:"cpu"`
 }
 
 // Resources are the requests and limits of the Apache container, as

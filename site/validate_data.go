@@ -89,8 +89,12 @@ func (c *check) oneNode() {
 		c.conflict(path, "a ReadWriteOnce volume cannot follow a new pod to another node while the old one runs (web.rollout.maxSurge above 0)",
 			"set accessMode: ReadWriteMany, or maxSurge: 0 with maxUnavailable: 1, which stops the site for each rollout")
 	}
-	if c.site.Web.Replicas > 1 {
-		c.conflict(path, "a ReadWriteOnce volume cannot serve pods on several nodes (web.replicas above 1)",
+	if _, most := c.site.Web.Pods(); most > 1 {
+		key := "web.replicas"
+		if c.site.Web.Autoscale != nil {
+			key = "web.autoscale.max"
+		}
+		c.conflict(path, fmt.Sprintf("a ReadWriteOnce volume cannot serve pods on several nodes (%s above 1)", key),
 			"set accessMode: ReadWriteMany, or replicas: 1")
 	}
 }

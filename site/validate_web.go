@@ -10,6 +10,11 @@ import (
 func (c *check) web() {
 	w := c.site.Web
 	c.atLeast("web.replicas", int64(w.Replicas), 1)
+	if w.Autoscale != nil {
+		c.atLeast("web.autoscale.min", int64(w.Autoscale.Min), 1)
+		c.atLeast("web.autoscale.max", int64(w.Autoscale.Max), int64(max(1, w.Autoscale.Min)))
+		c.atLeast("web.autoscale.cpu", int64(w.Autoscale.CPU), 1)
+	}
 	c.expect(isCPU(w.Resources.CPU), "web.resources.cpu", w.Resources.CPU, "an amount of CPU, such as 50m or 2", "")
 	c.size("web.resources.memory", w.Resources.Memory)
 	if w.Varnish != nil {
