@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -53,6 +54,10 @@ func Connect(s site.Site, opts Options) (*Deployer, error) {
 	config.QPS, config.Burst = 50, 100
 	config.UserAgent = fieldManager
 	config.WarningHandlerWithContext = warnings(d.progress)
+	direct := rest.CopyConfig(config) // a tunnel is no request that can be sent twice
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return &persistent{next: next, silence: &d.silence, tell: d.progress}
+	})
 
 	transport, err := rest.HTTPClientFor(config)
 	if err != nil {
@@ -64,7 +69,7 @@ func Connect(s site.Site, opts Options) (*Deployer, error) {
 	if d.dynamic, err = dynamic.NewForConfigAndClient(config, transport); err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}
-	d.forward = portForward(config, d.client)
+	d.forward = portForward(direct, d.client)
 	return d, nil
 }
 
@@ -96,7 +101,7 @@ func clientConfig(contextName, path string) (*rest.Config, error) {
 func (d *Deployer) reach(ctx context.Context, request func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, reachTimeout, errNoAnswer)
 	defer cancel()
-	err := request(ctx)
+	err := request(context.WithValue(ctx, impatient{}, true))
 	var answer apierrors.APIStatus
 	switch {
 	case err == nil, errors.As(err, &answer):

@@ -35,7 +35,8 @@ type Options struct {
 // Its methods may be called one after the other, not at the same time.
 type Deployer struct {
 	site    site.Site
-	server  string // address of the API server
+	server  string  // address of the API server
+	silence silence // of it
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
 	forward forwarder

@@ -81,7 +81,9 @@ func (d *Deployer) Migrate(ctx context.Context, image site.Image) error {
 	}
 	job.SetName(jobName(image.Tag, nextAttempt(earlier, image.Tag)))
 	job.SetAnnotations(with(job.GetAnnotations(), migrationAnnotation, identity))
-	if _, err := d.resources(job).Create(ctx, job.Unstructured, metav1.CreateOptions{FieldManager: fieldManager}); err != nil {
+	// One that is there already has been made by a request whose answer was lost.
+	_, err = d.resources(job).Create(ctx, job.Unstructured, metav1.CreateOptions{FieldManager: fieldManager})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create %s: %w", job, err)
 	}
 	d.progress(fmt.Sprintf("%s %s", job, Created))

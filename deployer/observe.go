@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/ptr"
 )
 
 // Periods of an observation.
@@ -21,6 +22,7 @@ const (
 	lookAgain   = time.Second     // a grace period ends without any change to an object
 	askAgain    = 5 * time.Second // whether the API server answers, while a watch fails
 	outage      = 2 * time.Minute // how long it may not
+	watchPeriod = 30              // seconds after which a watch is ended and begun anew: one that says nothing may be dead
 )
 
 // observation keeps local copies of the objects of a namespace up to date by
@@ -32,6 +34,10 @@ type observation struct {
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 
+	silence *silence                    // of the API server
+	looked  time.Time                   // when was last looked whether it is silent
+	saw     bool                        // what was seen then: it was not
+	blind   time.Duration               // how long it has been silent in all
 	ask     func(context.Context) error // a request that shows whether the API server answers
 	server  string                      // its address
 	failing atomic.Bool                 // a watch has failed since it last answered
@@ -73,11 +79,15 @@ func (d *Deployer) observe(ctx context.Context, kinds ...observed) (*observation
 	o := &observation{
 		informers: informers.NewSharedInformerFactoryWithOptions(d.client, 0,
 			informers.WithNamespace(d.site.Namespace),
-			informers.WithTransform(withoutManagedFields)),
+			informers.WithTransform(withoutManagedFields),
+			informers.WithTweakListOptions(func(options *metav1.ListOptions) { options.TimeoutSeconds = ptr.To[int64](watchPeriod) })),
 		changed: make(chan struct{}, 1),
 		ctx:     ctx,
 		cancel:  cancel,
 		server:  d.server,
+		silence: &d.silence,
+		looked:  time.Now(),
+		saw:     true,
 		ask: func(ctx context.Context) error {
 			_, err := d.client.CoreV1().Pods(d.site.Namespace).List(ctx, metav1.ListOptions{Limit: 1})
 			return err
@@ -141,10 +151,16 @@ func (o *observation) sync() error {
 // until looks again and again, after every change and at least every second,
 // until look says that it is done or fails, the context ends, or the API
 // server has been out of reach for too long.
+//
+// While the API server is silent the copies are old and nobody looks; the
+// clock that look is told stands still, so that what lasts for some time was
+// seen all that time.
 func (o *observation) until(look func(now time.Time) (done bool, err error)) error {
 	for {
-		if done, err := look(time.Now()); done || err != nil {
-			return err
+		if now := time.Now(); o.sees(now) {
+			if done, err := look(now.Add(-o.blind)); done || err != nil {
+				return err
+			}
 		}
 		if err := o.reachable(time.Now()); err != nil {
 			return err
@@ -158,9 +174,24 @@ func (o *observation) until(look func(now time.Time) (done bool, err error)) err
 	}
 }
 
+// sees says whether the API server answers. The time before and after it did
+// not is blind as well: the watches may have been the first to break, and
+// take a moment to be there again.
+func (o *observation) sees(now time.Time) bool {
+	sees := o.silence.began().IsZero()
+	if !sees || !o.saw {
+		o.blind += now.Sub(o.looked)
+	}
+	o.looked, o.saw = now, sees
+	return sees
+}
+
 // reachable asks for the API server when a watch has failed. The copies do
 // not tell a cluster in which nothing happens from one that is cut off.
 func (o *observation) reachable(now time.Time) error {
+	if began := o.silence.began(); !began.IsZero() && now.Sub(began) > outage {
+		return &UnreachableError{Server: o.server, Err: fmt.Errorf("no answer for %s", outage)}
+	}
 	if !o.failing.Load() || now.Sub(o.asked) < askAgain {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -41,6 +42,11 @@ func portForward(config *rest.Config, client kubernetes.Interface) forwarder {
 		case <-ready:
 		case err := <-failed:
 			return "", nil, fmt.Errorf("forward port %d: %w", port, err)
+		case <-ctx.Done():
+			return "", nil, fmt.Errorf("forward port %d: %w", port, context.Cause(ctx))
+		case <-time.After(reachTimeout):
+			stop()
+			return "", nil, fmt.Errorf("forward port %d: %w", port, errNoAnswer)
 		}
 		ports, err := tunnel.GetPorts()
 		if err != nil {
