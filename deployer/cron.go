@@ -11,15 +11,21 @@ import (
 	"github.com/sitectl/sitectl/site"
 )
 
-// Cron points the CronJobs at the image and removes those that are no longer
-// in the site file.
+// Cron points the CronJobs at the image, resumes those that PauseCron has
+// suspended, and removes those that are no longer in the site file.
 func (d *Deployer) Cron(ctx context.Context, image site.Image) error {
 	objects, err := d.objects(ctx, image)
 	if err != nil {
 		return err
 	}
-	if err := d.applyAll(ctx, in(StageCron, objects)); err != nil {
-		return err
+	for _, object := range in(StageCron, objects) {
+		live, err := d.apply(ctx, object)
+		if err != nil {
+			return err
+		}
+		if err := d.forgetPause(ctx, object, live); err != nil {
+			return fmt.Errorf("resume %s: %w", object, err)
+		}
 	}
 	dropped, err := d.droppedCronJobs(ctx)
 	if err != nil {
@@ -34,7 +40,7 @@ func (d *Deployer) Cron(ctx context.Context, image site.Image) error {
 		}
 		d.progress(fmt.Sprintf("CronJob %s deleted, the site file no longer has it", name))
 	}
-	return nil
+	return d.ResumeCron(ctx)
 }
 
 // droppedCronJobs names the CronJobs that sitectl made for this site and that

@@ -30,9 +30,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sitectl/sitectl/site"
 )
@@ -446,4 +448,46 @@ migrate: {steps: [{name: slow, command: [/pod, echo=begin, sleep=8s, echo=end]}]
 	list, err := l.client.BatchV1().Jobs(l.site.Namespace).List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	assert.Len(t, list.Items, 1)
+}
+
+// TestLabCronPause: what runs is waited for, nothing new starts, and what a
+// person has suspended stays suspended.
+func TestLabCronPause(t *testing.T) {
+	l := newLabSite(t, smallSite+`
+migrate: {steps: [{name: quick, command: [/pod]}]}
+cron:
+  - {name: often, schedule: "* * * * *", command: [/pod, sleep=5s]}
+  - {name: seldom, schedule: "H 3 * * *", command: [/pod]}
+`)
+	ctx := t.Context()
+	require.NoError(t, l.ship(l.image("a000001", "serve")))
+	crons := l.client.BatchV1().CronJobs(l.site.Namespace)
+	_, err := crons.Patch(ctx, "seldom", types.MergePatchType, []byte(`{"spec":{"suspend":true}}`), metav1.PatchOptions{})
+	require.NoError(t, err)
+	often, err := crons.Get(ctx, "often", metav1.GetOptions{})
+	require.NoError(t, err)
+	job, err := l.client.BatchV1().Jobs(l.site.Namespace).Create(ctx, &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: "often-now", OwnerReferences: controlledBy(often, batchv1.SchemeGroupVersion.WithKind("CronJob"))},
+		Spec:       often.Spec.JobTemplate.Spec,
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+
+	require.NoError(t, l.PauseCron(ctx))
+	assert.Contains(t, strings.Join(l.lines, "\n"), "waiting for Job often-")
+	job, err = l.client.BatchV1().Jobs(l.site.Namespace).Get(ctx, job.Name, metav1.GetOptions{})
+	require.NoError(t, err)
+	assert.NotNil(t, finished(job), "it has ended")
+	status, err := l.Status(ctx)
+	require.NoError(t, err)
+	for _, cron := range status.CronJobs {
+		assert.True(t, cron.Suspended, cron.Name)
+		assert.Zero(t, cron.Active, cron.Name)
+	}
+
+	require.NoError(t, l.ship(l.image("a000002", "serve")), "as after a ship that was killed")
+	status, err = l.Status(ctx)
+	require.NoError(t, err)
+	for _, cron := range status.CronJobs {
+		assert.Equal(t, cron.Name == "seldom", cron.Suspended, cron.Name)
+	}
 }

@@ -93,6 +93,36 @@ func (d *Deployer) Migrate(ctx context.Context, image site.Image) error {
 	return d.cleanMigrations(ctx)
 }
 
+// Pending says whether image has a migration that has not run: if not, Migrate
+// does nothing.
+func (d *Deployer) Pending(ctx context.Context, image site.Image) (bool, error) {
+	objects, err := d.objects(ctx, image)
+	if err != nil {
+		return false, err
+	}
+	rendered := in(StageMigrate, objects)
+	if len(rendered) == 0 {
+		return false, nil
+	}
+	identity, err := checksum(rendered[0])
+	if err != nil {
+		return false, err
+	}
+	earlier, err := d.migrations(ctx)
+	return err == nil && !alreadyRun(earlier, identity), err
+}
+
+// alreadyRun says whether the last of the migrations is the one with this
+// identity, and has succeeded.
+func alreadyRun(earlier []batchv1.Job, identity string) bool {
+	if len(earlier) == 0 {
+		return false
+	}
+	last := earlier[len(earlier)-1]
+	condition := finished(&last)
+	return condition != nil && condition.Type == batchv1.JobComplete && last.Annotations[migrationAnnotation] == identity
+}
+
 // migrations lists the migration Jobs, oldest first.
 func (d *Deployer) migrations(ctx context.Context) ([]batchv1.Job, error) {
 	list, err := d.client.BatchV1().Jobs(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: ownLabels(d.site.Namespace, "migrate")})
@@ -130,16 +160,11 @@ func (d *Deployer) takeOver(ctx context.Context, earlier []batchv1.Job, identity
 			return same, err
 		}
 	}
-	if len(earlier) == 0 {
+	if !alreadyRun(earlier, identity) {
 		return false, nil
 	}
-	last := earlier[len(earlier)-1]
-	condition := finished(&last)
-	done := condition != nil && condition.Type == batchv1.JobComplete && last.Annotations[migrationAnnotation] == identity
-	if done {
-		d.progress(fmt.Sprintf("Job %s has already run", last.Name))
-	}
-	return done, nil
+	d.progress(fmt.Sprintf("Job %s has already run", earlier[len(earlier)-1].Name))
+	return true, nil
 }
 
 // finished returns the condition with which a Job ended, nil if it has not:

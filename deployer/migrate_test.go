@@ -270,3 +270,23 @@ func TestMigrationErrorSaysWhatServes(t *testing.T) {
 	failure.Rolled = true
 	assert.Contains(t, failure.Hint(), "serves the new release, without its migration")
 }
+
+func TestPending(t *testing.T) {
+	m := newMigration(t)
+	pending := func() bool {
+		pending, err := m.Pending(t.Context(), m.image)
+		require.NoError(t, err)
+		return pending
+	}
+	assert.True(t, pending(), "none has run")
+	m.earlier("migrate-a1b2c3d-1", m.identity(), batchv1.JobCondition{Type: batchv1.JobFailed, Status: corev1.ConditionTrue})
+	assert.True(t, pending(), "it has failed")
+	m.earlier("migrate-a1b2c3d-2", m.identity())
+	assert.True(t, pending(), "it still runs")
+	m.earlier("migrate-a1b2c3d-2", m.identity(), batchv1.JobCondition{Type: batchv1.JobComplete, Status: corev1.ConditionTrue})
+	assert.False(t, pending(), "it has succeeded")
+	m.earlier("migrate-bbbbbbb-1", "another", batchv1.JobCondition{Type: batchv1.JobComplete, Status: corev1.ConditionTrue})
+	assert.True(t, pending(), "another release has migrated since")
+	m.site.Migrate = nil
+	assert.False(t, pending())
+}

@@ -42,7 +42,7 @@ func permissions(namespace string, objects []Object, exists bool) []authorizatio
 	add("", "events", "", "list", "watch")                         // verdicts
 	add("apps", "deployments", "", "list", "watch")                // rollout
 	add("apps", "replicasets", "", "list", "watch")                // rollout
-	add("batch", "cronjobs", "", "list", "delete")                 // those the site file drops
+	add("batch", "cronjobs", "", "get", "list", "patch", "delete") // suspended and resumed; deleted when the site file drops them
 	add("discovery.k8s.io", "endpointslices", "", "list")          // verify
 	for _, object := range objects {
 		switch object.GetKind() {

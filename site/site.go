@@ -220,9 +220,12 @@ type FilesVolume struct {
 
 // Migrate is the Job that runs from the new image, once for each ship.
 type Migrate struct {
-	Order   MigrateOrder  `yaml:"order" json:"order"`     // default before
-	Timeout Duration      `yaml:"timeout" json:"timeout"` // for all steps together; default 10m
-	Steps   []MigrateStep `yaml:"steps" json:"steps"`
+	Order   MigrateOrder `yaml:"order" json:"order"`     // default before
+	Timeout Duration     `yaml:"timeout" json:"timeout"` // for all steps together; default 10m
+	// CronWait is how long the migration waits for Jobs of CronJobs that are
+	// running; default 10m. The CronJobs are suspended meanwhile.
+	CronWait Duration      `yaml:"cronWait" json:"cronWait"`
+	Steps    []MigrateStep `yaml:"steps" json:"steps"`
 }
 
 // MigrateOrder places the migration before or after the rollout.

@@ -14,6 +14,7 @@ func (c *check) migrate() {
 	c.expect(slices.Contains(orders, string(migrate.Order)), "migrate.order", string(migrate.Order), oneOf(orders),
 		suggest(string(migrate.Order), orders))
 	c.span("migrate.timeout", migrate.Timeout)
+	c.span("migrate.cronWait", migrate.CronWait)
 	if len(migrate.Steps) == 0 {
 		c.problem("migrate.steps", "expected at least one step, found none", "leave migrate out for a site without migrations")
 	}

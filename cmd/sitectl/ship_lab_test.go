@@ -38,7 +38,7 @@ echo @file_put_contents('index.php', '') === false ? 'planted' : 'the code can b
 	assert.Equal(t, "shipped", first.Outcome)
 	assert.Equal(t, tag, first.Image.Tag, "the tag is git rev-parse --short HEAD")
 	assert.NotNil(t, first.Build)
-	assert.Equal(t, []string{"check", "build", "prepare", "migrate", "roll", "cron", "verify", "record"}, names(first.Steps))
+	assert.Equal(t, []string{"check", "build", "prepare", "pause", "migrate", "roll", "cron", "verify", "record"}, names(first.Steps))
 	entry := s.leave(t, "hello from the lab")
 	s.serves(t, tag, entry, "hello from the lab")
 
@@ -141,6 +141,17 @@ func (s *labSite) runsOnly(t *testing.T, reference string) {
 	assert.NotEmpty(t, crons.Items)
 	for _, cron := range crons.Items {
 		assert.Equal(t, reference, codeImage(t, cron.Spec.JobTemplate.Spec.Template.Spec), "CronJob %s", cron.Name)
+	}
+}
+
+// runsCron checks that no CronJob is left suspended.
+func (s *labSite) runsCron(t *testing.T) {
+	t.Helper()
+	crons, err := s.cluster.BatchV1().CronJobs(s.namespace).List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	assert.NotEmpty(t, crons.Items)
+	for _, cron := range crons.Items {
+		assert.False(t, *cron.Spec.Suspend, "CronJob %s is suspended", cron.Name)
 	}
 }
 
@@ -284,6 +295,7 @@ func TestBadReleases(t *testing.T) {
 				assert.Contains(t, out.stderr, words)
 			}
 			s.serves(t, good, entry, "still here")
+			s.runsCron(t)
 			s.revert(t)
 		})
 	}
@@ -333,6 +345,7 @@ func TestInterrupt(t *testing.T) {
 		{name: "build", line: "==> build"},
 		{name: "push", line: "exporting to image", build: true},
 		{name: "prepare", line: "==> prepare"},
+		{name: "pause", line: "==> pause"},
 		{name: "migrate", line: "==> migrate"},
 		{name: "running migration", line: "Job migrate-"},
 		{name: "roll", line: "==> roll"},
@@ -355,6 +368,7 @@ func TestInterrupt(t *testing.T) {
 			}
 			assert.Contains(t, []string{running, next}, strings.TrimSpace(s.page(t, "/release")))
 			assert.Contains(t, s.page(t, entry), "not lost")
+			s.runsCron(t)
 
 			s.ship(t)
 			s.serves(t, next, entry, "not lost")

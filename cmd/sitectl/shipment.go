@@ -34,6 +34,7 @@ type shipment struct {
 	begun   *deployer.Release // nil until the deploy is about to change what runs
 	release *deployer.Release // nil until it is recorded
 	running bool              // the commit was running already
+	paused  bool              // the CronJobs may be suspended
 }
 
 func newShipment(o options, outcome string) *shipment {
@@ -111,6 +112,7 @@ const endTimeout = 5 * time.Second
 // ended, whatever the end.
 func (s *shipment) deploy(ctx context.Context) error {
 	err := s.do(ctx, s.deploySteps()...)
+	s.resumeCron(ctx)
 	if s.begun == nil || s.release != nil {
 		return err
 	}
@@ -126,6 +128,19 @@ func (s *shipment) deploy(ctx context.Context) error {
 	return err
 }
 
+// resumeCron resumes the CronJobs that a deploy which did not come to its end
+// has suspended.
+func (s *shipment) resumeCron(ctx context.Context) {
+	if !s.paused {
+		return
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	if err := s.deployer.ResumeCron(ending); err != nil {
+		s.log.Line(err.Error() + "; the next ship resumes it")
+	}
+}
+
 // deploySteps turn s.image into the running release.
 func (s *shipment) deploySteps() []step {
 	m := s.source.site.Migrate
@@ -133,6 +148,12 @@ func (s *shipment) deploySteps() []step {
 	serving := "what it served before."
 	if after {
 		serving = "the new release."
+	}
+	pause := step{
+		name:    "pause",
+		skip:    s.skipPause,
+		run:     s.pauseCron,
+		stopped: "The CronJobs are resumed. The site serves " + serving,
 	}
 	migrate := step{
 		name: "migrate",
@@ -150,13 +171,15 @@ func (s *shipment) deploySteps() []step {
 		name:    "prepare",
 		run:     s.layOut,
 		stopped: "Some of namespace, credentials, configuration, volumes, database and cache may be laid out. The site serves what it served before.",
-	}, migrate, roll}
+	}}
 	if after {
-		steps[1], steps[2] = roll, migrate
+		steps = append(steps, roll, pause, migrate)
+	} else {
+		steps = append(steps, pause, migrate, roll)
 	}
 	return append(steps, step{
 		name:    "cron",
-		run:     func(ctx context.Context) error { return s.deployer.Cron(ctx, s.image) },
+		run:     s.cron,
 		stopped: "The new release serves; some CronJobs may still run the old image.",
 	}, step{
 		name:    "verify",
@@ -189,6 +212,29 @@ func (s *shipment) skipMigrate(context.Context) (string, error) {
 		return "the site has no migration", nil
 	}
 	return "", nil
+}
+
+// skipPause leaves the CronJobs alone if no migration will run.
+func (s *shipment) skipPause(ctx context.Context) (string, error) {
+	if reason, err := s.skipMigrate(ctx); reason != "" || err != nil {
+		return reason, err
+	}
+	pending, err := s.deployer.Pending(ctx, s.image)
+	if err != nil || pending {
+		return "", err
+	}
+	return "the migration has already run", nil
+}
+
+func (s *shipment) pauseCron(ctx context.Context) error {
+	s.paused = true
+	return s.deployer.PauseCron(ctx)
+}
+
+func (s *shipment) cron(ctx context.Context) error {
+	err := s.deployer.Cron(ctx, s.image)
+	s.paused = s.paused && err != nil
+	return err
 }
 
 func (s *shipment) migrate(ctx context.Context) error {
