@@ -59,7 +59,7 @@ func TestCurrent(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, running, "not available")
 
-	web := (&rollout{fakeCluster: c}).deployment().DeepCopy()
+	web := (&rollout{fakeCluster: c, name: "web"}).deployment().DeepCopy()
 	web.Status = appsv1.DeploymentStatus{ObservedGeneration: web.Generation, Replicas: 2, UpdatedReplicas: 2, AvailableReplicas: 2}
 	c.put(web)
 	release, running, err = c.Current(t.Context(), image)
@@ -85,7 +85,7 @@ func TestRecordLeavesThePodsAlone(t *testing.T) {
 	objects, err := Objects(s, testImage(s))
 	require.NoError(t, err)
 	require.NoError(t, c.applyAll(t.Context(), in(StageWeb, objects)))
-	r := &rollout{fakeCluster: c}
+	r := &rollout{fakeCluster: c, name: "web"}
 	before := r.deployment().DeepCopy()
 	c.record(testImage(s))
 	assert.Equal(t, before.Spec, r.deployment().Spec)

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sitectl/sitectl/site"
 )
 
 // RolloutError says that pods of a release do not become ready, in the words
@@ -53,7 +55,7 @@ func (e *RolloutError) Hint() string { return e.Next }
 
 // rolloutError reports a verdict. The pod is nil if there is none.
 func (d *Deployer) rolloutError(ctx context.Context, state rolloutState, pod *corev1.Pod, verdict *Verdict) error {
-	e := d.workloadError(ctx, "Deployment web", pod, verdict, state.events)
+	e := d.workloadError(ctx, "Deployment "+state.deployment.Name, pod, verdict, state.events)
 	e.Serving = state.serving()
 	if pod == nil {
 		e.Next = cmp.Or(verdict.Hint, fmt.Sprintf("kubectl -n %s describe replicaset %s", e.Namespace, state.set.Name))
@@ -70,8 +72,8 @@ func (d *Deployer) deadlineError(ctx context.Context, state rolloutState) error 
 	}
 	late := *verdict
 	late.Reason = "ProgressDeadlineExceeded"
-	late.Message = fmt.Sprintf("nothing moved for %s: %s", d.site.Web.Rollout.ProgressDeadline, verdict.Message)
-	e := d.workloadError(ctx, "Deployment web", pod, &late, state.events)
+	late.Message = fmt.Sprintf("nothing moved for %s: %s", site.Duration(progressDeadline(state.deployment)), verdict.Message)
+	e := d.workloadError(ctx, "Deployment "+state.deployment.Name, pod, &late, state.events)
 	e.Serving = state.serving()
 	return e
 }

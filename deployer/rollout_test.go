@@ -13,6 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sitectl/sitectl/site"
@@ -22,14 +23,22 @@ import (
 // plays the part of the controllers.
 type rollout struct {
 	*fakeCluster
+	name   string // of the Deployment that the test plays the controller of
 	image  site.Image
 	result chan error
+}
+
+// of plays the controller of another Deployment.
+func (r *rollout) of(name string) *rollout {
+	other := *r
+	other.name = name
+	return &other
 }
 
 // startRollout begins to roll out the plain site in the bubble of the test.
 func startRollout(t *testing.T, before ...func(*rollout)) *rollout {
 	s := readSite(t, "plain", "")
-	r := &rollout{fakeCluster: newFakeCluster(t, s), image: testImage(s), result: make(chan error, 1)}
+	r := &rollout{fakeCluster: newFakeCluster(t, s), name: "web", image: testImage(s), result: make(chan error, 1)}
 	for _, prepare := range before {
 		prepare(r)
 	}
@@ -39,7 +48,7 @@ func startRollout(t *testing.T, before ...func(*rollout)) *rollout {
 }
 
 func (r *rollout) deployment() *appsv1.Deployment {
-	web, err := r.clients.Tracker().Get(appsv1.SchemeGroupVersion.WithResource("deployments"), "plain-example-com", "web")
+	web, err := r.clients.Tracker().Get(appsv1.SchemeGroupVersion.WithResource("deployments"), "plain-example-com", r.name)
 	require.NoError(r.t, err)
 	return web.(*appsv1.Deployment)
 }
@@ -154,6 +163,46 @@ func TestRollSucceeds(t *testing.T) {
 		require.NoError(t, r.clients.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("pods"), set.Namespace, "web-old-1"))
 		require.NoError(t, <-r.result)
 		assert.Contains(t, r.lines, "web: 0 of 2 new pods available, 1 old")
+	})
+}
+
+// startTwo begins to roll out web and a second Deployment of the same image.
+func startTwo(t *testing.T) (web, worker *rollout) {
+	s := readSite(t, "plain", "")
+	web = &rollout{fakeCluster: newFakeCluster(t, s), name: "web", image: testImage(s), result: make(chan error, 1)}
+	objects := in(StageWeb, mustObjects(t, s))
+	second := objects[slices.IndexFunc(objects, func(o Object) bool { return o.GetKind() == "Deployment" })].DeepCopy()
+	second.SetName("worker")
+	require.NoError(t, unstructured.SetNestedField(second.Object, "worker", "spec", "selector", "matchLabels", "app.kubernetes.io/name"))
+	objects = append(objects, Object{StageWeb, second})
+	go func() { web.result <- web.roll(t.Context(), objects) }()
+	synctest.Wait()
+	return web, web.of("worker")
+}
+
+func TestRollWaitsForEveryDeployment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web, worker := startTwo(t)
+		web.set("web-new")
+		web.status(2, 2, 2)
+		assert.True(t, web.going(), "the worker is not there yet")
+		worker.set("worker-new")
+		worker.status(2, 2, 2)
+		require.NoError(t, <-web.result)
+		assert.Contains(t, web.lines, "worker: 0 of 2 new pods available")
+	})
+}
+
+func TestRollReportsTheDeploymentThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web, worker := startTwo(t)
+		web.set("web-new")
+		web.status(2, 2, 2)
+		worker.pod(worker.set("worker-new"), "worker-new-1", crashing(2))
+		failure := web.failure()
+		assert.Equal(t, "Deployment worker", failure.Workload)
+		assert.Equal(t, "worker-new-1", failure.Pod)
+		assert.Equal(t, "nothing else does its work", failure.Serving)
 	})
 }
 
@@ -275,7 +324,9 @@ func TestRollNoticesThatTheDeploymentIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := startRollout(t)
 		require.NoError(t, r.clients.Tracker().Delete(appsv1.SchemeGroupVersion.WithResource("deployments"), r.site.Namespace, "web"))
-		require.ErrorIs(t, <-r.result, errSuperseded)
+		err := <-r.result
+		require.ErrorIs(t, err, errSuperseded)
+		assert.ErrorContains(t, err, "Deployment web")
 	})
 }
 
