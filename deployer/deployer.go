@@ -3,7 +3,7 @@
 //
 // A deploy is a row of steps, each a method of Deployer that can be repeated:
 // Preflight, Apply, Data, Begin, Migrate, Roll, Cron, Verify, Record. None of them
-// keeps anything for the next one but what is in the cluster, so a deploy
+// needs anything of the one before it but what is in the cluster, so a deploy
 // that was killed anywhere is finished by the next one.
 package deployer
 
@@ -41,6 +41,7 @@ type Deployer struct {
 	dynamic dynamic.Interface
 	forward forwarder
 	opts    Options
+	mounted *string    // see mountedChecksum; nil until it is asked for
 	mu      sync.Mutex // holds what is reported apart
 }
 

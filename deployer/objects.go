@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -54,26 +55,35 @@ type rendering struct {
 // named by its tag. The migration Job is there as its first attempt. Secrets
 // are not: their values are generated in the cluster, or come from the
 // registry login, and are never rendered.
-func Objects(s site.Site, image site.Image) ([]Object, error) {
+func Objects(s site.Site, image site.Image) ([]Object, error) { return renderAll(s, image, "") }
+
+// renderAll renders the objects for a cluster in which the site's own Secrets
+// have this checksum.
+func renderAll(s site.Site, image site.Image, mounted string) ([]Object, error) {
 	v, err := newView(s, image)
 	if err != nil {
 		return nil, err
 	}
-	var objects []Object
+	v.SecretsChecksum = mounted
+	var list []Object
 	for _, r := range layout(v, s.Cron) {
 		object, err := render(r)
 		if err != nil {
 			return nil, err
 		}
-		objects = append(objects, object)
+		list = append(list, object)
 	}
-	return objects, nil
+	return list, nil
 }
 
 // objects are what a deploy of image applies. Every step takes its part from
 // here.
-func (d *Deployer) objects(_ context.Context, image site.Image) ([]Object, error) {
-	return Objects(d.site, image)
+func (d *Deployer) objects(ctx context.Context, image site.Image) ([]Object, error) {
+	mounted, err := d.mountedChecksum(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return renderAll(d.site, image, mounted)
 }
 
 // layout lists what a namespace holds.
@@ -82,7 +92,8 @@ func layout(v view, crons []site.Cron) []rendering {
 	add := func(present bool, stage Stage, templates ...string) {
 		for _, template := range templates {
 			if present {
-				list = append(list, rendering{stage, template, v})
+				name, _, _ := strings.Cut(template, ".")
+				list = append(list, rendering{stage, template, v.readBy(name)})
 			}
 		}
 	}
@@ -97,7 +108,7 @@ func layout(v view, crons []site.Cron) []rendering {
 	add(v.Disruptions, StageWeb, "web.poddisruptionbudget")
 	add(v.Ingress != nil, StageWeb, "web.ingress")
 	for _, cron := range crons {
-		list = append(list, rendering{StageCron, "cron.cronjob", newCronView(v, cron)})
+		list = append(list, rendering{StageCron, "cron.cronjob", newCronView(v.readBy("cron"), cron)})
 	}
 	return list
 }

@@ -150,11 +150,14 @@ var quantities = []string{
 	".Cache.Memcached.Memory", ".Files.Volume.Size",
 }
 
+// choices are words that are looked at and never rendered.
+var choices = []string{".Secrets.For"}
+
 // fill sets every string that is set to hostile.
 func fill(value reflect.Value, path string) {
 	switch value.Kind() {
 	case reflect.String:
-		if value.String() != "" && !slices.Contains(quantities, path) {
+		if value.String() != "" && !slices.Contains(quantities, path) && !slices.Contains(choices, path) {
 			value.SetString(hostile)
 		}
 	case reflect.Pointer:
@@ -254,6 +257,36 @@ func assertRestricted(t *testing.T, container map[string]any) {
 		value := variable.(map[string]any)
 		assert.NotContains(t, value, "valueFrom", "a secret has no place in the environment")
 	}
+}
+
+// TestSecretsAreWhereTheyAreRead, and in no other container: Varnish speaks
+// to everybody and has no need of any.
+func TestSecretsAreWhereTheyAreRead(t *testing.T) {
+	s := readSite(t, "everything", "production")
+	objects, err := Objects(s, testImage(s))
+	require.NoError(t, err)
+	found := map[string][]string{}
+	for _, object := range objects {
+		if object.Stage == StageFoundation || podSpec(object) == nil {
+			continue
+		}
+		for _, container := range containersOf(podSpec(object)) {
+			name := object.GetLabels()["app.kubernetes.io/name"] + "/" + container["name"].(string)
+			found[name] = nil
+			for _, mount := range toSlice(container["volumeMounts"]) {
+				if path, ok := strings.CutPrefix(mount.(map[string]any)["mountPath"].(string), "/secrets/"); ok {
+					found[name] = append(found[name], path)
+				}
+			}
+		}
+	}
+	assert.Equal(t, map[string][]string{
+		"web/varnish":      nil,
+		"web/web":          {"database", "smtp", "payment"},
+		"migrate/database": {"database", "smtp", "search"},
+		"migrate/search":   {"database", "smtp", "search"},
+		"cron/cron":        {"database", "smtp", "payment"},
+	}, found)
 }
 
 // podSpec returns the pod template's spec of an object, nil if it has none.

@@ -120,7 +120,8 @@ func (d *Deployer) checkVersion(context.Context) ([]Finding, error) {
 // checkSecrets looks for the Secrets that the site file names.
 func (d *Deployer) checkSecrets(ctx context.Context, exists bool) ([]Finding, error) {
 	var findings []Finding
-	for _, name := range d.site.Secrets {
+	for _, secret := range d.site.Secrets {
+		name := secret.Name
 		err := error(apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name))
 		if exists {
 			_, err = d.client.CoreV1().Secrets(d.site.Namespace).Get(ctx, name, metav1.GetOptions{})

@@ -68,6 +68,7 @@ func TestPreflightReportsEverythingTogether(t *testing.T) {
 		"permission to create ingresses.networking.k8s.io",
 		"permission to patch ingresses.networking.k8s.io",
 		"Secret payment",
+		"Secret search",
 		"StatefulSet mysql",
 	}, about)
 	assert.Contains(t, found.Error(), "kubectl -n example-com create secret generic payment --from-file=KEY=FILE")
@@ -82,7 +83,7 @@ func TestPreflightOfANewNamespace(t *testing.T) {
 	})
 	var found *PreflightError
 	require.ErrorAs(t, c.Preflight(t.Context(), testImage(s)), &found)
-	require.Len(t, found.Findings, 3)
+	require.Len(t, found.Findings, 4)
 	assert.Equal(t, "permission to create namespaces", found.Findings[0].About)
 	assert.Contains(t, found.Findings[1].Hint, "kubectl create namespace example-com && kubectl -n example-com create secret")
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -27,24 +28,28 @@ type view struct {
 	Image          string // reference by tag and digest
 	ChangeCause    string
 	ConfigChecksum string
-	Secrets        []secretView
-	Web            webView
-	Autoscale      *autoscaleView
-	Disruptions    bool // some web pods can go while others serve
-	Varnish        *varnishView
-	MySQL          *mysqlView
-	Memcache       *memcacheView
-	Files          *filesView
-	Writable       *writableView
-	Ingress        *ingressView
-	Migrate        *migrateView
+	// SecretsChecksum is that of the site's own Secrets; empty while they are
+	// not known.
+	SecretsChecksum string
+	Secrets         []secretView
+	Web             webView
+	Autoscale       *autoscaleView
+	Disruptions     bool // some web pods can go while others serve
+	Varnish         *varnishView
+	MySQL           *mysqlView
+	Memcache        *memcacheView
+	Files           *filesView
+	Writable        *writableView
+	Ingress         *ingressView
+	Migrate         *migrateView
 }
 
 // secretView is a Secret mounted as files into the site's containers.
 type secretView struct {
-	Name   string
-	Volume string
-	Path   string
+	Name    string
+	Volume  string
+	Path    string
+	readers []string // "web", "migrate", "cron"
 }
 
 type webView struct {
@@ -208,21 +213,33 @@ func https(s site.Site) bool { return s.Ingress != nil && s.Ingress.TLS != nil }
 
 // mountedSecrets are the generated Secrets that the site reads, and its own.
 func mountedSecrets(s site.Site) []secretView {
-	var names []string
+	var secrets []secretView
 	for _, c := range credentials(s) {
 		if c.mounted {
-			names = append(names, c.name)
+			secrets = append(secrets, newSecretView(c.name, "web", "migrate", "cron"))
 		}
 	}
-	var secrets []secretView
-	for _, name := range append(names, s.Secrets...) {
-		secrets = append(secrets, secretView{
-			Name:   name,
-			Volume: "secret-" + name,
-			Path:   path.Join(site.SecretsDir, name),
-		})
+	for _, secret := range s.Secrets {
+		secrets = append(secrets, newSecretView(secret.Name, secret.For...))
 	}
 	return secrets
+}
+
+func newSecretView(name string, readers ...string) secretView {
+	return secretView{
+		Name:    name,
+		Volume:  "secret-" + name,
+		Path:    path.Join(site.SecretsDir, name),
+		readers: readers,
+	}
+}
+
+// readBy is the view with those Secrets alone that one of the readers reads.
+func (v view) readBy(reader string) view {
+	v.Secrets = slices.DeleteFunc(slices.Clone(v.Secrets), func(s secretView) bool {
+		return !slices.Contains(s.readers, reader)
+	})
+	return v
 }
 
 func newWebView(web site.Web) webView {

@@ -11,6 +11,7 @@ import (
 
 var (
 	siteType     = reflect.TypeFor[Site]()
+	secretType   = reflect.TypeFor[Secret]()
 	durationType = reflect.TypeFor[Duration]()
 )
 
@@ -52,6 +53,8 @@ func (d decoder) decode(node *yaml.Node, want field, key string) *value {
 	switch {
 	case typ == durationType:
 		return d.duration(node, key)
+	case typ == secretType && node.Kind == yaml.ScalarNode:
+		return d.named(node, key)
 	case typ.Kind() == reflect.Struct:
 		return d.section(node, typ, key)
 	case typ.Kind() == reflect.Map:
@@ -101,7 +104,7 @@ func (d decoder) wrong(node *yaml.Node, want reflect.Type, key string) *value {
 // rewrite says how to write a value whose type is a near miss.
 func rewrite(node *yaml.Node, want reflect.Type) string {
 	words := strings.Fields(node.Value)
-	isText := want.Kind() == reflect.Slice && want.Elem().Kind() == reflect.String
+	isText := want.Kind() == reflect.Slice && isTextOrName(want.Elem())
 	switch {
 	case isText && node.Tag == "!!str" && len(words) > 0 && len(words) < 10 && printable(node.Value) == node.Value:
 		return "write [" + strings.Join(words, ", ") + "]"
@@ -112,11 +115,21 @@ func rewrite(node *yaml.Node, want reflect.Type) string {
 	}
 }
 
+// isTextOrName accepts the types whose values can be written as one word.
+func isTextOrName(typ reflect.Type) bool { return typ.Kind() == reflect.String || typ == secretType }
+
 func (d decoder) section(node *yaml.Node, typ reflect.Type, key string) *value {
 	if node.Kind != yaml.MappingNode {
 		return d.wrong(node, typ, key)
 	}
 	return d.fields(node, d.pairs(node, key), typ, key)
+}
+
+// named reads the short form of a section, its name alone.
+func (d decoder) named(node *yaml.Node, key string) *value {
+	section := &value{kind: mapping, origin: d.origin(node), key: key}
+	section.set("name", d.scalar(node, reflect.ValueOf(node.Value), key))
+	return section
 }
 
 // pair is a key of a mapping and its value.
@@ -284,7 +297,7 @@ func shapeOf(typ reflect.Type) string {
 		return "a time span such as 30s, 5m or 1h30m"
 	case typ.Kind() == reflect.Struct || typ.Kind() == reflect.Map:
 		return "a mapping"
-	case typ.Kind() == reflect.Slice && typ.Elem().Kind() == reflect.Struct:
+	case typ.Kind() == reflect.Slice && !isTextOrName(typ.Elem()):
 		return "a list of mappings"
 	case typ.Kind() == reflect.Slice:
 		return "a list"

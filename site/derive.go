@@ -25,6 +25,7 @@ func (r *resolution) derive(extensions []string) {
 		r.noteDefault("ingress.hosts")
 	}
 	r.deriveFilesPath()
+	r.deriveReaders()
 	if place := r.places[extensionsKey]; place != nil && !place.origin.inFile() {
 		for _, extension := range extensions {
 			r.noteDefault(joinIndex(extensionsKey, len(r.site.Build.PHP.Extensions)))
@@ -54,6 +55,19 @@ func (r *resolution) deriveFilesPath() {
 func defaultDocroot(preset Preset) string {
 	layer := merge(defaultLayer(), presetLayer(preset))
 	return layer.fields["build"].fields["docroot"].scalar.String()
+}
+
+// deriveReaders has everything read a Secret of which the file says nothing
+// else.
+func (r *resolution) deriveReaders() {
+	for i := range r.site.Secrets {
+		key := joinIndex("secrets", i) + ".for"
+		if place := r.places[key]; place != nil && place.kind != absent {
+			continue
+		}
+		r.site.Secrets[i].For = slices.Clone(secretReaders)
+		r.noteDefault(key)
+	}
 }
 
 func (r *resolution) noteDefault(path string) {

@@ -84,7 +84,7 @@ func TestMerge(t *testing.T) {
 			assert.Equal(t, int32(1), s.Web.Rollout.MaxUnavailable)
 		}},
 		{"lists replace", "secrets: [a, b]\nenvironments: {staging: {secrets: [c]}}", func(t *testing.T, s Site) {
-			assert.Equal(t, []string{"c"}, s.Secrets)
+			assert.Equal(t, []Secret{{Name: "c", For: []string{"web", "migrate", "cron"}}}, s.Secrets)
 		}},
 		{"an empty list replaces", "secrets: [a, b]\nenvironments: {staging: {secrets: []}}", func(t *testing.T, s Site) {
 			assert.Nil(t, s.Secrets)

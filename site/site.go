@@ -40,10 +40,19 @@ type Site struct {
 	// Writable are folders, relative to the repository, that each pod can
 	// write to: empty when it starts, and gone when it ends.
 	Writable []string `yaml:"writable,omitempty" json:"writable,omitempty"`
-	Secrets  []string `yaml:"secrets,omitempty" json:"secrets,omitempty"` // names of existing Secrets, mounted at /secrets/<name>/<key>
+	Secrets  []Secret `yaml:"secrets,omitempty" json:"secrets,omitempty"` // that exist in the namespace
 	Migrate  *Migrate `yaml:"migrate,omitempty" json:"migrate,omitempty"`
 	Cron     []Cron   `yaml:"cron,omitempty" json:"cron,omitempty"`
 	Ingress  *Ingress `yaml:"ingress,omitempty" json:"ingress,omitempty"`
+}
+
+// Secret is an existing Secret whose values the site reads as files,
+// /secrets/<name>/<key>. In the site file its name alone will do.
+type Secret struct {
+	Name string `yaml:"name" json:"name"`
+	// For names those that read it: web, migrate, cron. Nobody else has the
+	// files. Default: all three.
+	For []string `yaml:"for,omitempty" json:"for,omitempty"`
 }
 
 // Build says how the code becomes an image. It cannot differ between

@@ -106,14 +106,26 @@ var reservedSecrets = []string{"database", "drupal", "mysql-root", "registry", "
 // volume by, within the 63 characters of a DNS label.
 const maxSecretName = 52
 
+// secretReaders are those that can read a Secret.
+var secretReaders = []string{"web", "migrate", "cron"}
+
 func (c *check) secrets() {
-	paths := indexed("secrets", len(c.site.Secrets), "")
+	names := make([]string, len(c.site.Secrets))
 	for i, secret := range c.site.Secrets {
-		c.expect(isLabel(secret) && len(secret) <= maxSecretName, paths[i], secret,
+		path := joinIndex("secrets", i)
+		names[i] = secret.Name
+		c.expect(isLabel(secret.Name) && len(secret.Name) <= maxSecretName, path+".name", secret.Name,
 			fmt.Sprintf("the name of a Secret, a DNS label of at most %d characters", maxSecretName), "")
-		if slices.Contains(reservedSecrets, secret) {
-			c.problem(paths[i], fmt.Sprintf("%q is the name of a Secret that sitectl makes itself", secret), "choose another name")
+		if slices.Contains(reservedSecrets, secret.Name) {
+			c.problem(path+".name", fmt.Sprintf("%q is the name of a Secret that sitectl makes itself", secret.Name), "choose another name")
 		}
+		if len(secret.For) == 0 {
+			c.problem(path+".for", "expected at least one reader, found none", "leave the key out for all: "+oneOf(secretReaders))
+		}
+		for j, reader := range secret.For {
+			c.expect(slices.Contains(secretReaders, reader), joinIndex(path+".for", j), reader, oneOf(secretReaders), suggest(reader, secretReaders))
+		}
+		c.unique(indexed(path+".for", len(secret.For), ""), secret.For)
 	}
-	c.unique(paths, c.site.Secrets)
+	c.unique(indexed("secrets", len(names), ".name"), names)
 }
