@@ -52,6 +52,19 @@ func (d *Deployer) Apply(ctx context.Context, image site.Image) error {
 	return d.applyAll(ctx, rest)
 }
 
+// ensureNamespace makes the namespace of a new site.
+func (d *Deployer) ensureNamespace(ctx context.Context) error {
+	v, err := newView(d.site, site.Image{})
+	if err != nil {
+		return err
+	}
+	namespace, err := render(rendering{StageFoundation, "namespace", v})
+	if err != nil {
+		return err
+	}
+	return d.applyNamespace(ctx, namespace)
+}
+
 // applyNamespace leaves a namespace alone that is as it should be: who may
 // deploy into it need not be allowed to change it.
 func (d *Deployer) applyNamespace(ctx context.Context, namespace Object) error {

@@ -49,12 +49,13 @@ func Connect(s site.Site, opts Options) (*Deployer, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Deployer{site: s, server: config.Host, opts: opts}
+	d := &Deployer{site: s, server: config.Host, opts: opts, fence: &fence{}}
 	// The defaults, 5 requests a second, would queue a deploy for seconds.
 	config.QPS, config.Burst = 50, 100
 	config.UserAgent = fieldManager
 	config.WarningHandlerWithContext = warnings(d.progress)
 	direct := rest.CopyConfig(config) // a tunnel is no request that can be sent twice
+	config.Wrap(d.fence.around)       // each time that a request is sent
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return &persistent{next: next, silence: &d.silence, tell: d.progress}
 	})

@@ -43,6 +43,9 @@ type Deployer struct {
 	opts    Options
 	mounted *string    // see mountedChecksum; nil until it is asked for
 	mu      sync.Mutex // holds what is reported apart
+
+	sighting sighting // of the lock
+	fence    *fence   // between this Deployer and the API server
 }
 
 // Server returns the address of the API server.

@@ -49,6 +49,7 @@ func newFakeCluster(t *testing.T, s site.Site, objects ...runtime.Object) *fakeC
 		server:  "https://cluster.example.com:6443",
 		client:  c.clients,
 		dynamic: c.dyn,
+		fence:   &fence{},
 		opts: Options{
 			Log:      &c.logged,
 			Progress: func(line string) { c.lines = append(c.lines, line) }, // Deployer calls it one at a time

@@ -165,11 +165,13 @@ func lasts(r *http.Request, err error) bool {
 		certificate *tls.CertificateVerificationError
 		alert       tls.AlertError
 		plaintext   tls.RecordHeaderError
+		taken       *LockedError // by the fence
+		lost        *LockLostError
 	)
 	if errors.As(err, &network) && network.Op == "dial" && r.Context().Value(impatient{}) != nil {
 		return true
 	}
-	return errors.As(err, &name) && name.IsNotFound ||
+	return errors.As(err, &taken) || errors.As(err, &lost) || errors.As(err, &name) && name.IsNotFound ||
 		errors.As(err, &certificate) || errors.As(err, &alert) || errors.As(err, &plaintext)
 }
 

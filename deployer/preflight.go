@@ -71,6 +71,7 @@ func (d *Deployer) Preflight(ctx context.Context, image site.Image) error {
 		func(ctx context.Context) ([]Finding, error) { return d.checkSecrets(ctx, exists) },
 	}
 	if exists {
+		_ = d.sightLock(ctx) // a holder that is dead by the time of Lock is known to be; Lock says what is wrong
 		checks = append(checks, func(ctx context.Context) ([]Finding, error) { return d.checkObjects(ctx, objects) })
 	}
 	var findings []Finding

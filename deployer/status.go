@@ -27,6 +27,7 @@ type Status struct {
 	Replicas    Replicas     `json:"replicas"`
 	Pods        []PodStatus  `json:"pods"`
 	CronJobs    []CronStatus `json:"cronJobs"`
+	Lock        *Holder      `json:"lock,omitempty"` // who ships now, or was killed; nil for nobody
 }
 
 // Replicas counts the web pods.
@@ -58,7 +59,7 @@ type CronStatus struct {
 	LastDone  *time.Time `json:"lastDone,omitempty"` // last success
 }
 
-// Status reads what runs now. It takes three requests.
+// Status reads what runs now. It takes four requests.
 func (d *Deployer) Status(ctx context.Context) (Status, error) {
 	status := Status{
 		Site:        d.site.Address,
@@ -88,7 +89,8 @@ func (d *Deployer) Status(ctx context.Context) (Status, error) {
 	for _, cron := range crons.Items {
 		status.CronJobs = append(status.CronJobs, cronStatus(cron))
 	}
-	return status, nil
+	status.Lock, err = d.lockHolder(ctx)
+	return status, err
 }
 
 func (d *Deployer) webStatus(ctx context.Context, status *Status) error {

@@ -16,10 +16,11 @@ func deployCommand() *cli.Command {
 			sitectl deploy
 			sitectl deploy -e production --context stable
 		`,
+		own:   []cli.Flag{lockWaitFlag()},
 		flags: append([]string{"file", "environment", "kubeconfig", "context", "progress", "output", "allow-dirty"}, registryFlags...),
 		statuses: []status{
 			statusDone, statusFailed, statusUsage, statusRegistry,
-			statusMigration, statusRollout, statusCancelled,
+			statusMigration, statusRollout, statusLocked, statusCancelled,
 		},
 	}.command(runDeploy)
 }

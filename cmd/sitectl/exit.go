@@ -61,6 +61,8 @@ func exitStatus(ctx context.Context, err error) status {
 		return statusBuild
 	case is[*builder.RegistryError](err), is[*missingImageError](err):
 		return statusRegistry
+	case is[*deployer.LockedError](err):
+		return statusLocked
 	case is[*deployer.MigrationError](err), is[*deployer.CronError](err):
 		return statusMigration
 	case is[*deployer.RolloutError](err):

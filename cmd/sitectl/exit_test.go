@@ -39,6 +39,8 @@ func TestExitStatus(t *testing.T) {
 		"no image to deploy":          {&missingImageError{}, statusRegistry},
 		"migration":                   {&deployer.MigrationError{}, statusMigration},
 		"rollout":                     {&deployer.RolloutError{}, statusRollout},
+		"locked":                      {&deployer.LockedError{}, statusLocked},
+		"a lock that was lost":        {&deployer.LockLostError{Err: io.ErrUnexpectedEOF}, statusFailed},
 		"verification":                {&deployer.VerifyError{}, statusFailed},
 		"cluster":                     {cluster, statusFailed},
 		"wrapped":                     {fmt.Errorf("ship: %w", &stepError{err: registry}), statusRegistry},

@@ -17,9 +17,11 @@ func shipCommand() *cli.Command {
 		examples: `
 			sitectl ship
 			sitectl ship -e staging
+			sitectl ship --lock-wait 10m     # for another ship to be done
 			sitectl ship --output json | jq -r .image.reference
 			sitectl ship --allow-dirty       # the working tree as it is, with a tag that says so
 		`,
+		own:      []cli.Flag{lockWaitFlag()},
 		flags:    slices.Concat([]string{"file", "environment", "kubeconfig", "context", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"}, builderFlags, registryFlags),
 		statuses: allStatuses,
 	}.command(runShip)

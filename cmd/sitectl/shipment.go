@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"time"
@@ -104,15 +105,50 @@ func (s *shipment) leaveBuilder() {
 	}
 }
 
-// endTimeout is how long it may take to write down how a release ended. What
-// cancels a pipeline gives a process about seven seconds.
+// endTimeout is how long it may take to leave all in order. What cancels a
+// pipeline gives a process about seven seconds (GitHub 7.5, GitLab 10), of
+// which the deployer takes two to release the lock.
 const endTimeout = 5 * time.Second
 
-// deploy turns s.image into the running release, and writes down how that
-// ended, whatever the end.
+// deploy turns s.image into the running release under the lock of the site.
 func (s *shipment) deploy(ctx context.Context) error {
+	const untouched = "Nothing was deployed."
+	var held context.Context
+	var unlock func()
+	lock := step{
+		name: "lock",
+		run: func(ctx context.Context) (err error) {
+			held, unlock, err = s.deployer.Lock(ctx, s.claim(s.source.commit))
+			return err
+		},
+		stopped: untouched,
+		failed:  untouched,
+	}
+	if err := s.do(ctx, lock); err != nil {
+		return err
+	}
+	defer unlock()
+	return lockLost(held, s.deployLocked(held))
+}
+
+// lockLost is the error of work that ended because its lock was lost: what the
+// step makes of the end of its context does not say so.
+func lockLost(held context.Context, err error) error {
+	lost := context.Cause(held)
+	var step *stepError
+	if !is[*deployer.LockLostError](lost) && !is[*deployer.LockedError](lost) || !errors.As(err, &step) {
+		return err
+	}
+	return &stepError{step: step.step, err: lost}
+}
+
+// deployLocked turns s.image into the running release, and writes down how
+// that ended, whatever the end.
+func (s *shipment) deployLocked(ctx context.Context) error {
 	err := s.do(ctx, s.deploySteps()...)
-	s.resumeCron(ctx)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	s.resumeCron(ending)
 	if s.begun == nil || s.release != nil {
 		return err
 	}
@@ -120,8 +156,6 @@ func (s *shipment) deploy(ctx context.Context) error {
 	if exitStatus(ctx, err) == statusCancelled {
 		outcome = deployer.Cancelled
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
-	defer cancel()
 	if _, endErr := s.deployer.End(ending, *s.begun, outcome, err.Error()); endErr != nil {
 		s.log.Line(endErr.Error())
 	}
@@ -134,9 +168,7 @@ func (s *shipment) resumeCron(ctx context.Context) {
 	if !s.paused {
 		return
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
-	defer cancel()
-	if err := s.deployer.ResumeCron(ending); err != nil {
+	if err := s.deployer.ResumeCron(ctx); err != nil {
 		s.log.Line(err.Error() + "; the next ship resumes it")
 	}
 }

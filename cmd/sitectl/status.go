@@ -71,6 +71,9 @@ func statusText(s deployer.Status) string {
 	} else {
 		row("release", "none was shipped to its end")
 	}
+	if s.Lock != nil {
+		row("locked", fmt.Sprintf("by %s; renewed %s", s.Lock, moment(&s.Lock.Renewed)))
+	}
 	row("image", s.Image)
 	row("pods", fmt.Sprintf("%d of %d available%s", s.Replicas.Available, s.Replicas.Wanted, rolling(s)))
 
