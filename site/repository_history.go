@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -40,14 +41,8 @@ func (r *Repository) Ancestors(ctx context.Context, commit Commit, limit int) ([
 // If the clone does not have the earlier commit, the error is ErrUnknownCommit.
 func (r *Repository) Changed(ctx context.Context, from string, to Commit) ([]string, error) {
 	doing := fmt.Sprintf("compare %q with %s", from, to.SHA)
-	if !objectName.MatchString(from) { // it may come from the label of an image: never an option
-		return nil, fmt.Errorf("%s: %w", doing, ErrUnknownCommit)
-	}
-	if _, err := r.git(ctx, nil, "rev-parse", "--verify", "--quiet", from+"^{commit}"); err != nil {
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("%s: %w", doing, err)
-		}
-		return nil, fmt.Errorf("%s: %w", doing, ErrUnknownCommit)
+	if err := r.mustHave(ctx, from); err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	before, err := r.git(ctx, nil, "rev-parse", "--verify", "--quiet", from+":"+r.prefix)
 	if err != nil && ctx.Err() == nil {
@@ -69,4 +64,61 @@ func (r *Repository) Changed(ctx context.Context, from string, to Commit) ([]str
 		}
 	}
 	return paths, nil
+}
+
+// mustHave returns ErrUnknownCommit for what is not the full name of a commit
+// of the clone. It may come from the label of an image: it is never an option.
+func (r *Repository) mustHave(ctx context.Context, name string) error {
+	if !objectName.MatchString(name) {
+		return ErrUnknownCommit
+	}
+	_, err := r.git(ctx, nil, "rev-parse", "--verify", "--quiet", name+"^{commit}")
+	if err != nil && ctx.Err() == nil {
+		return ErrUnknownCommit
+	}
+	return err
+}
+
+// Relation says how two commits are related.
+type Relation string
+
+// The relations of a commit to another.
+const (
+	Same     Relation = "same"
+	Older    Relation = "older" // an ancestor of the other
+	Newer    Relation = "newer" // a descendant of the other
+	Diverged Relation = "diverged"
+)
+
+// Relate says what a commit, given by its full name, is to another. A commit
+// that the clone does not have is ErrUnknownCommit.
+func (r *Repository) Relate(ctx context.Context, name, other string) (Relation, error) {
+	doing := fmt.Sprintf("compare %q with %q", name, other)
+	if name == other {
+		return Same, nil
+	}
+	for _, commit := range []string{name, other} {
+		if err := r.mustHave(ctx, commit); err != nil {
+			return "", fmt.Errorf("%s: %w", doing, err)
+		}
+	}
+	older, err := r.isAncestor(ctx, name, other)
+	if older || err != nil {
+		return Older, err
+	}
+	newer, err := r.isAncestor(ctx, other, name)
+	if newer || err != nil {
+		return Newer, err
+	}
+	return Diverged, nil
+}
+
+// isAncestor takes its answer from the exit status: 1 is no.
+func (r *Repository) isAncestor(ctx context.Context, name, of string) (bool, error) {
+	_, err := r.git(ctx, nil, "merge-base", "--is-ancestor", name, of)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -105,3 +105,35 @@ func TestChangedSubmodule(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"themes/one"}, paths)
 }
+
+func TestRelate(t *testing.T) {
+	dir := twoCommits(t)
+	second := runGit(t, dir, "rev-parse", "HEAD")
+	first := runGit(t, dir, "rev-parse", "HEAD~1")
+	runGit(t, dir, "checkout", "--quiet", "-b", "other", first)
+	runGit(t, dir, "commit", "--quiet", "--allow-empty", "--message", "Other")
+	other := runGit(t, dir, "rev-parse", "HEAD")
+	repository := open(t, dir)
+	for _, test := range []struct {
+		name, other string
+		want        Relation
+	}{
+		{first, first, Same},
+		{first, second, Older},
+		{second, first, Newer},
+		{other, second, Diverged},
+	} {
+		got, err := repository.Relate(t.Context(), test.name, test.other)
+		require.NoError(t, err)
+		assert.Equal(t, test.want, got)
+	}
+
+	clone := filepath.Join(t.TempDir(), "clone")
+	runGit(t, dir, "clone", "--quiet", "--depth=1", "file://"+dir, clone)
+	for name, unknown := range map[string]string{"in a shallow clone": second, "an option": "--all", "empty": ""} {
+		t.Run(name, func(t *testing.T) {
+			_, err := open(t, clone).Relate(t.Context(), unknown, other)
+			require.ErrorIs(t, err, ErrUnknownCommit)
+		})
+	}
+}

@@ -146,7 +146,12 @@ func (s *shipment) preflightCluster(ctx context.Context) error {
 	if err := s.connect(); err != nil {
 		return err
 	}
-	return s.deployer.Preflight(ctx, s.image)
+	err := s.deployer.Preflight(ctx, s.image)
+	if is[*deployer.UnreachableError](err) {
+		return err
+	}
+	running, _, currentErr := s.deployer.Current(ctx, s.image)
+	return errors.Join(err, currentErr, s.refuseOlder(ctx, running))
 }
 
 // explainInputs says why an image has to be built, or why not.

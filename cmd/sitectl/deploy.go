@@ -16,7 +16,7 @@ func deployCommand() *cli.Command {
 			sitectl deploy
 			sitectl deploy -e production --context stable
 		`,
-		own:   []cli.Flag{lockWaitFlag()},
+		own:   []cli.Flag{lockWaitFlag(), allowOlderFlag()},
 		flags: append([]string{"file", "environment", "kubeconfig", "context", "progress", "output", "allow-dirty"}, registryFlags...),
 		statuses: []status{
 			statusDone, statusFailed, statusUsage, statusRegistry,

@@ -61,7 +61,7 @@ func exitStatus(ctx context.Context, err error) status {
 		return statusBuild
 	case is[*builder.RegistryError](err), is[*missingImageError](err):
 		return statusRegistry
-	case is[*deployer.LockedError](err):
+	case is[*deployer.LockedError](err), is[*newerError](err):
 		return statusLocked
 	case is[*deployer.MigrationError](err), is[*deployer.CronError](err):
 		return statusMigration

@@ -40,6 +40,7 @@ func TestExitStatus(t *testing.T) {
 		"migration":                   {&deployer.MigrationError{}, statusMigration},
 		"rollout":                     {&deployer.RolloutError{}, statusRollout},
 		"locked":                      {&deployer.LockedError{}, statusLocked},
+		"older than what is running":  {errors.Join(&deployer.PreflightError{}, &newerError{}), statusLocked},
 		"a lock that was lost":        {&deployer.LockLostError{Err: io.ErrUnexpectedEOF}, statusFailed},
 		"verification":                {&deployer.VerifyError{}, statusFailed},
 		"cluster":                     {cluster, statusFailed},

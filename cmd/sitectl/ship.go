@@ -21,7 +21,7 @@ func shipCommand() *cli.Command {
 			sitectl ship --output json | jq -r .image.reference
 			sitectl ship --allow-dirty       # the working tree as it is, with a tag that says so
 		`,
-		own:      []cli.Flag{lockWaitFlag()},
+		own:      []cli.Flag{lockWaitFlag(), allowOlderFlag()},
 		flags:    slices.Concat([]string{"file", "environment", "kubeconfig", "context", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"}, builderFlags, registryFlags),
 		statuses: allStatuses,
 	}.command(runShip)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -113,22 +114,40 @@ const endTimeout = 5 * time.Second
 // deploy turns s.image into the running release under the lock of the site.
 func (s *shipment) deploy(ctx context.Context) error {
 	const untouched = "Nothing was deployed."
-	var held context.Context
-	var unlock func()
+	held, unlock := ctx, func() {}
+	defer func() { unlock() }()
 	lock := step{
 		name: "lock",
-		run: func(ctx context.Context) (err error) {
-			held, unlock, err = s.deployer.Lock(ctx, s.claim(s.source.commit))
-			return err
+		run: func(ctx context.Context) error {
+			locked, release, err := s.deployer.Lock(ctx, s.claim(s.source.commit))
+			if err != nil {
+				return err
+			}
+			held, unlock = locked, release
+			return s.lookAgain(held)
 		},
 		stopped: untouched,
 		failed:  untouched,
 	}
-	if err := s.do(ctx, lock); err != nil {
+	if err := s.do(ctx, lock); err != nil || s.running {
 		return err
 	}
-	defer unlock()
 	return lockLost(held, s.deployLocked(held))
+}
+
+// lookAgain finds out what was shipped since the check, before the lock was
+// held: a newer commit, or this very one.
+func (s *shipment) lookAgain(ctx context.Context) error {
+	running, same, err := s.deployer.Current(ctx, s.image)
+	if err != nil {
+		return err
+	}
+	if same && !s.rebuild {
+		s.running, s.release = true, running
+		s.log.Line(fmt.Sprintf("%s is running by now: %s has shipped it", s.image.Tag, running.By))
+		return nil
+	}
+	return s.refuseOlder(ctx, running)
 }
 
 // lockLost is the error of work that ended because its lock was lost: what the
