@@ -50,6 +50,9 @@ func statefulSetNames(d *Deployer) []string {
 	if d.site.Cache != nil && d.site.Cache.Memcached != nil {
 		names = append(names, "memcache")
 	}
+	if d.site.Cache != nil && d.site.Cache.Redis != nil {
+		names = append(names, "redis")
+	}
 	return names
 }
 

@@ -14,6 +14,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sitectl/sitectl/site"
 )
 
 // mountedChecksum identifies what is in the site's own Secrets that the web
@@ -28,7 +30,7 @@ func (d *Deployer) mountedChecksum(ctx context.Context) (string, error) {
 	if d.mounted != nil {
 		return *d.mounted, nil
 	}
-	names := d.webSecrets()
+	names := webSecrets(d.site)
 	sums := make([]string, len(names))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
@@ -57,12 +59,37 @@ func (d *Deployer) mountedChecksum(ctx context.Context) (string, error) {
 	return mounted, nil
 }
 
-// webSecrets names the site's own Secrets that the web pods read.
-func (d *Deployer) webSecrets() []string {
+// ownSecret is a Secret that the site reads and sitectl does not make.
+type ownSecret struct {
+	name    string
+	keys    []string // without which it is of no use
+	readers []string // "web", "migrate", "cron"
+}
+
+// ownSecrets lists those that a site file names.
+func ownSecrets(s site.Site) []ownSecret {
+	var list []ownSecret
+	if s.Database != nil && s.Database.External != nil {
+		list = append(list, ownSecret{s.Database.External.Secret, []string{"user", "password"}, everyReader})
+	}
+	if s.Files != nil && s.Files.S3 != nil {
+		list = append(list, ownSecret{name: s.Files.S3.Secret, readers: everyReader})
+	}
+	for _, secret := range s.Secrets {
+		list = append(list, ownSecret{name: secret.Name, readers: secret.For})
+	}
+	return list
+}
+
+// everyReader are those that can read a Secret.
+var everyReader = []string{"web", "migrate", "cron"}
+
+// webSecrets names the Secrets that the web pods read, each once.
+func webSecrets(s site.Site) []string {
 	var names []string
-	for _, secret := range d.site.Secrets {
-		if slices.Contains(secret.For, "web") {
-			names = append(names, secret.Name)
+	for _, secret := range ownSecrets(s) {
+		if slices.Contains(secret.readers, "web") && !slices.Contains(names, secret.name) {
+			names = append(names, secret.name)
 		}
 	}
 	return names

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -80,4 +81,24 @@ func TestSecretsAreReadOnce(t *testing.T) {
 		require.NoError(t, err)
 	}
 	assert.Equal(t, []string{"get secrets smtp"}, c.requests("get"))
+}
+
+// A pod whose volume asks for a key that is not there never starts.
+func TestPreflightWantsTheLoginOfAnExternalDatabase(t *testing.T) {
+	s := readSite(t, "shop", "")
+	c := newFakeCluster(t, s,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}},
+		&corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: "shop-db", Namespace: s.Namespace},
+			Data:       map[string][]byte{"username": []byte("shop"), "password": []byte("secret")},
+		})
+	c.version("v1.36.3")
+	c.permit(func(authorizationv1.ResourceAttributes) bool { return true })
+	var found *PreflightError
+	require.ErrorAs(t, c.Preflight(t.Context(), testImage(s)), &found)
+	assert.Equal(t, []Finding{
+		{About: "Secret shop-db", Message: "has nothing under the key user", Hint: "it needs the keys user and password"},
+		{About: "Secret shop-s3", Message: "not in namespace shop-example-com", Hint: "kubectl -n shop-example-com create secret generic shop-s3 --from-file=KEY=FILE"},
+	}, found.Findings)
+	assert.Equal(t, []string{"shop-db", "shop-s3"}, webSecrets(s))
 }

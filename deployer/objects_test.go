@@ -3,6 +3,7 @@ package deployer
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -115,7 +116,24 @@ const hostile = "x\"'`\\\n---\nkind: Pod\n{{Namespace}}{{{Image}}}{{#Varnish}} #
 // of a value. The objects must have the structure of benign ones, and hold
 // the values as they are.
 func TestHostileValues(t *testing.T) {
-	benign, hostileSite := readSite(t, "everything", "production"), readSite(t, "everything", "production")
+	hostileObjects(t, "shop")
+	got := hostileObjects(t, "everything")
+
+	deployment := find(t, got, "Deployment")
+	containers, _, err := unstructured.NestedSlice(deployment.Object, "spec", "template", "spec", "containers")
+	require.NoError(t, err)
+	assert.Equal(t, hostile+":"+hostile+"@"+hostile, containers[0].(map[string]any)["image"])
+	assert.Equal(t, hostile, deployment.GetNamespace())
+	rules, _, err := unstructured.NestedSlice(find(t, got, "Ingress").Object, "spec", "rules")
+	require.NoError(t, err)
+	assert.Equal(t, hostile, rules[0].(map[string]any)["host"])
+	assert.Equal(t, hostile, find(t, got, "CronJob").GetName())
+}
+
+// hostileObjects returns the objects of a site of which every text is hostile.
+func hostileObjects(t *testing.T, name string) []Object {
+	t.Helper()
+	benign, hostileSite := readSite(t, name, ""), readSite(t, name, "")
 	fill(reflect.ValueOf(&hostileSite).Elem(), "")
 	image := testImage(benign)
 	hostileImage := image
@@ -130,24 +148,22 @@ func TestHostileValues(t *testing.T) {
 		assert.Equal(t, structure(want[i].Object), structure(got[i].Object), want[i].String())
 		assert.Equal(t, want[i].GroupVersionKind(), got[i].GroupVersionKind())
 	}
-
-	deployment := find(t, got, "Deployment")
-	containers, _, err := unstructured.NestedSlice(deployment.Object, "spec", "template", "spec", "containers")
-	require.NoError(t, err)
-	assert.Equal(t, hostile+":"+hostile+"@"+hostile, containers[0].(map[string]any)["image"])
-	assert.Equal(t, hostile, deployment.GetNamespace())
-	rules, _, err := unstructured.NestedSlice(find(t, got, "Ingress").Object, "spec", "rules")
-	require.NoError(t, err)
-	assert.Equal(t, hostile, rules[0].(map[string]any)["host"])
-	assert.Equal(t, hostile, find(t, got, "CronJob").GetName())
+	return got
 }
 
 // quantities are numbers to Kubernetes: a hostile one is an error, before it
 // becomes an object.
-var quantities = []string{
-	".Web.Resources.CPU", ".Web.Resources.Memory", ".Web.Varnish.Memory",
-	".Database.MariaDB.Memory", ".Database.MariaDB.Storage",
-	".Cache.Memcached.Memory", ".Files.Volume.Size",
+var quantities = map[string][]string{
+	"everything": {
+		".Web.Resources.CPU", ".Web.Resources.Memory", ".Web.Varnish.Memory",
+		".Database.MariaDB.Memory", ".Database.MariaDB.Storage",
+		".Cache.Memcached.Memory", ".Files.Volume.Size",
+	},
+	"shop": {".Cache.Redis.Memory"},
+}
+
+func isQuantity(path string) bool {
+	return slices.Contains(slices.Concat(slices.Collect(maps.Values(quantities))...), path)
 }
 
 // choices are words that are looked at and never rendered.
@@ -157,7 +173,7 @@ var choices = []string{".Secrets.For"}
 func fill(value reflect.Value, path string) {
 	switch value.Kind() {
 	case reflect.String:
-		if value.String() != "" && !slices.Contains(quantities, path) && !slices.Contains(choices, path) {
+		if value.String() != "" && !isQuantity(path) && !slices.Contains(choices, path) {
 			value.SetString(hostile)
 		}
 	case reflect.Pointer:
@@ -202,27 +218,26 @@ func structure(value any) any {
 }
 
 func TestHostileQuantitiesAreErrors(t *testing.T) {
-	for _, path := range quantities {
-		t.Run(path, func(t *testing.T) {
-			s := readSite(t, "everything", "production")
-			field := reflect.ValueOf(&s)
-			for name := range strings.SplitSeq(strings.TrimPrefix(path, "."), ".") {
-				field = reflect.Indirect(field).FieldByName(name)
-			}
-			field.SetString(hostile)
-			_, err := Objects(s, testImage(s))
-			require.Error(t, err)
-		})
+	for name, paths := range quantities {
+		for _, path := range paths {
+			t.Run(path, func(t *testing.T) {
+				s := readSite(t, name, "")
+				field := reflect.ValueOf(&s)
+				for name := range strings.SplitSeq(strings.TrimPrefix(path, "."), ".") {
+					field = reflect.Indirect(field).FieldByName(name)
+				}
+				field.SetString(hostile)
+				_, err := Objects(s, testImage(s))
+				require.Error(t, err)
+			})
+		}
 	}
 }
 
 // TestPods asserts what every pod template must have, whatever it is for.
 func TestPods(t *testing.T) {
-	s := readSite(t, "everything", "production")
-	objects, err := Objects(s, testImage(s))
-	require.NoError(t, err)
 	seen := 0
-	for _, object := range objects {
+	for _, object := range slices.Concat(siteObjects(t, "everything"), siteObjects(t, "shop")) {
 		spec := podSpec(object)
 		if spec == nil {
 			continue
@@ -241,7 +256,15 @@ func TestPods(t *testing.T) {
 			}
 		})
 	}
-	assert.Equal(t, 6, seen) // web, mysql, memcache, migrate, two CronJobs
+	assert.Equal(t, 8, seen) // web, mysql, memcache, migrate, two CronJobs; web, redis
+}
+
+func siteObjects(t *testing.T, name string) []Object {
+	t.Helper()
+	s := readSite(t, name, "")
+	objects, err := Objects(s, testImage(s))
+	require.NoError(t, err)
+	return objects
 }
 
 func assertRestricted(t *testing.T, container map[string]any) {

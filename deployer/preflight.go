@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -121,18 +122,21 @@ func (d *Deployer) checkVersion(context.Context) ([]Finding, error) {
 // checkSecrets looks for the Secrets that the site file names.
 func (d *Deployer) checkSecrets(ctx context.Context, exists bool) ([]Finding, error) {
 	var findings []Finding
-	for _, secret := range d.site.Secrets {
-		name := secret.Name
+	for _, own := range ownSecrets(d.site) {
+		name := own.name
+		var secret *corev1.Secret
 		err := error(apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name))
 		if exists {
-			_, err = d.client.CoreV1().Secrets(d.site.Namespace).Get(ctx, name, metav1.GetOptions{})
+			secret, err = d.client.CoreV1().Secrets(d.site.Namespace).Get(ctx, name, metav1.GetOptions{})
 		}
 		switch {
+		case err == nil:
+			findings = append(findings, missingKeys(own, secret)...)
 		case apierrors.IsNotFound(err):
 			findings = append(findings, Finding{
 				About:   "Secret " + name,
 				Message: fmt.Sprintf("not in namespace %s", d.site.Namespace),
-				Hint:    createSecretHint(d.site.Namespace, name, exists),
+				Hint:    createSecretHint(d.site.Namespace, own, exists),
 			})
 		case apierrors.IsForbidden(err): // reported with the permissions
 		case err != nil:
@@ -142,8 +146,29 @@ func (d *Deployer) checkSecrets(ctx context.Context, exists bool) ([]Finding, er
 	return findings, nil
 }
 
-func createSecretHint(namespace, name string, exists bool) string {
-	hint := fmt.Sprintf("kubectl -n %s create secret generic %s --from-file=KEY=FILE", namespace, name)
+// missingKeys reports keys without which pods would not start.
+func missingKeys(own ownSecret, secret *corev1.Secret) []Finding {
+	var findings []Finding
+	for _, key := range own.keys {
+		if len(secret.Data[key]) == 0 {
+			findings = append(findings, Finding{
+				About:   "Secret " + own.name,
+				Message: fmt.Sprintf("has nothing under the key %s", key),
+				Hint:    fmt.Sprintf("it needs the keys %s", strings.Join(own.keys, " and ")),
+			})
+		}
+	}
+	return findings
+}
+
+func createSecretHint(namespace string, secret ownSecret, exists bool) string {
+	hint := fmt.Sprintf("kubectl -n %s create secret generic %s", namespace, secret.name)
+	if len(secret.keys) == 0 {
+		hint += " --from-file=KEY=FILE"
+	}
+	for _, key := range secret.keys {
+		hint += fmt.Sprintf(" --from-file=%s=FILE", key)
+	}
 	if !exists {
 		hint = fmt.Sprintf("kubectl create namespace %s && %s", namespace, hint)
 	}

@@ -37,7 +37,10 @@ type view struct {
 	Disruptions     bool // some web pods can go while others serve
 	Varnish         *varnishView
 	MySQL           *mysqlView
+	External        *externalView
 	Memcache        *memcacheView
+	Redis           *redisView
+	Store           *storeView
 	Files           *filesView
 	Writable        *writableView
 	Ingress         *ingressView
@@ -80,10 +83,20 @@ type varnishView struct {
 }
 
 type mysqlView struct {
-	Image      string
-	Memory     string
-	Storage    string
-	BufferPool string
+	Image        string
+	Memory       string
+	Storage      string
+	StorageClass string
+	BufferPool   string
+}
+
+// externalView is a database outside: where it is from the site file, the
+// login from a Secret.
+type externalView struct {
+	Secret   string
+	Hostname string
+	Port     string
+	Database string
 }
 
 type memcacheView struct {
@@ -92,6 +105,19 @@ type memcacheView struct {
 	Megabytes string
 	Limit     string
 	Servers   string
+}
+
+type redisView struct {
+	Image  string
+	Bytes  string
+	Limit  string
+	Server string
+}
+
+type storeView struct {
+	Bucket   string
+	Endpoint string
+	Region   string
 }
 
 type filesView struct {
@@ -160,6 +186,8 @@ func newView(s site.Site, image site.Image) (view, error) {
 		Web:         newWebView(s.Web),
 		Autoscale:   newAutoscaleView(s.Web.Autoscale),
 		Disruptions: disruptions(s.Web),
+		External:    newExternalView(s.Database),
+		Store:       newStoreView(s.Files),
 		Files:       newFilesView(s.Files),
 		Writable:    newWritableView(s.Writable),
 		Ingress:     newIngressView(s.Ingress),
@@ -173,6 +201,9 @@ func newView(s site.Site, image site.Image) (view, error) {
 		return view{}, err
 	}
 	if v.Memcache, err = newMemcacheView(s.Cache); err != nil {
+		return view{}, err
+	}
+	if v.Redis, err = newRedisView(s.Cache); err != nil {
 		return view{}, err
 	}
 	v.ConfigChecksum, err = checksum(configuration(v))
@@ -216,16 +247,18 @@ func mountedSecrets(s site.Site) []secretView {
 	var secrets []secretView
 	for _, c := range credentials(s) {
 		if c.mounted {
-			secrets = append(secrets, newSecretView(c.name, "web", "migrate", "cron"))
+			secrets = append(secrets, newSecretView(c.name, everyReader))
 		}
 	}
-	for _, secret := range s.Secrets {
-		secrets = append(secrets, newSecretView(secret.Name, secret.For...))
+	for _, secret := range ownSecrets(s) {
+		if secret.keys == nil { // one with keys is the database's, and not mounted under its own name
+			secrets = append(secrets, newSecretView(secret.name, secret.readers))
+		}
 	}
 	return secrets
 }
 
-func newSecretView(name string, readers ...string) secretView {
+func newSecretView(name string, readers []string) secretView {
 	return secretView{
 		Name:    name,
 		Volume:  "secret-" + name,
@@ -313,10 +346,11 @@ func newMySQLView(database *site.Database) (*mysqlView, error) {
 		return nil, fmt.Errorf("database.mariadb.memory %q: %w", mariadb.Memory, err)
 	}
 	return &mysqlView{
-		Image:      mariadb.Image,
-		Memory:     mariadb.Memory,
-		Storage:    mariadb.Storage,
-		BufferPool: fmt.Sprintf("--innodb-buffer-pool-size=%d", memory.Value()/2),
+		Image:        mariadb.Image,
+		Memory:       mariadb.Memory,
+		Storage:      mariadb.Storage,
+		StorageClass: mariadb.StorageClass,
+		BufferPool:   fmt.Sprintf("--innodb-buffer-pool-size=%d", memory.Value()/2),
 	}, nil
 }
 
@@ -342,6 +376,46 @@ func newMemcacheView(cache *site.Cache) (*memcacheView, error) {
 		Limit:     quantity(memory.Value() + overhead),
 		Servers:   servers.String(),
 	}, nil
+}
+
+func newExternalView(database *site.Database) *externalView {
+	if database == nil || database.External == nil {
+		return nil
+	}
+	external := database.External
+	return &externalView{
+		Secret:   external.Secret,
+		Hostname: external.Host,
+		Port:     fmt.Sprint(external.Port),
+		Database: external.Name,
+	}
+}
+
+func newRedisView(cache *site.Cache) (*redisView, error) {
+	if cache == nil || cache.Redis == nil {
+		return nil, nil
+	}
+	redis := cache.Redis
+	memory, err := resource.ParseQuantity(redis.Memory)
+	if err != nil {
+		return nil, fmt.Errorf("cache.redis.memory %q: %w", redis.Memory, err)
+	}
+	// What maxmemory does not count: fragmentation, which grows with what is
+	// kept, and the buffers of clients.
+	const buffers = 64 << 20
+	return &redisView{
+		Image:  redis.Image,
+		Bytes:  fmt.Sprint(memory.Value()),
+		Limit:  quantity(memory.Value() + memory.Value()/2 + buffers),
+		Server: "redis:6379\n",
+	}, nil
+}
+
+func newStoreView(files *site.Files) *storeView {
+	if files == nil || files.S3 == nil {
+		return nil
+	}
+	return &storeView{Bucket: files.S3.Bucket, Endpoint: files.S3.Endpoint, Region: files.S3.Region}
 }
 
 func newFilesView(files *site.Files) *filesView {
@@ -435,6 +509,15 @@ func configuration(v view) []string {
 	values := []string{v.Address, v.Hosts, v.URL, v.Environment}
 	if v.Memcache != nil {
 		values = append(values, v.Memcache.Servers)
+	}
+	if v.Redis != nil {
+		values = append(values, v.Redis.Server)
+	}
+	if v.External != nil {
+		values = append(values, v.External.Hostname, v.External.Port, v.External.Database)
+	}
+	if v.Store != nil {
+		values = append(values, v.Store.Bucket, v.Store.Endpoint, v.Store.Region)
 	}
 	if v.Varnish != nil {
 		values = append(values, v.Varnish.VCL)

@@ -81,11 +81,15 @@ const extensionsKey = "build.php.extensions"
 // commit is one image.
 func impliedExtensions(resolutions []*resolution) []string {
 	var extensions []string
-	for _, implied := range []struct{ section, extension string }{
-		{"database", "mysql"},
-		{"cache", "memcached"},
+	for _, implied := range []struct {
+		section   []string
+		extension string
+	}{
+		{[]string{"database"}, "mysql"},
+		{[]string{"cache", "memcached"}, "memcached"},
+		{[]string{"cache", "redis"}, "redis"},
 	} {
-		if slices.ContainsFunc(resolutions, func(r *resolution) bool { return r.tree.has(implied.section) }) {
+		if slices.ContainsFunc(resolutions, func(r *resolution) bool { return r.tree.has(implied.section...) }) {
 			extensions = append(extensions, implied.extension)
 		}
 	}

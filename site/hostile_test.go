@@ -56,33 +56,48 @@ func complete(t *testing.T) Site {
 	return site
 }
 
+// completeElsewhere returns the same with the other kinds of services.
+func completeElsewhere(t *testing.T) Site {
+	t.Helper()
+	elsewhere, err := Read(siteFiles+"/good/external.yaml", "production")
+	require.NoError(t, err)
+	site := complete(t)
+	site.Database, site.Cache, site.Files = elsewhere.Database, elsewhere.Cache, elsewhere.Files
+	return site
+}
+
 // TestHostileValues puts a hostile value into every text of a site: each is
 // refused with the path of its key, or kept as it is.
 func TestHostileValues(t *testing.T) {
 	for _, value := range hostileValues {
 		t.Run(strconv.QuoteToASCII(shorten(value)), func(t *testing.T) {
-			site := complete(t)
-			usual := map[string]string{}
-			texts(reflect.ValueOf(&site), "", func(path string, text reflect.Value) {
-				require.NotEmpty(t, text.String(), "the sample sets %s", path)
-				usual[path] = text.String()
-				text.SetString(value)
-			})
-			got, err := Parse("site.yaml", asJSON(t, site), "")
-			for err != nil {
-				refused := 0
-				texts(reflect.ValueOf(&site), "", func(path string, text reflect.Value) {
-					if text.String() != usual[path] && refuses(t, err, path) {
-						text.SetString(usual[path])
-						refused++
-					}
-				})
-				require.NotZero(t, refused, err)
-				got, err = Parse("site.yaml", asJSON(t, site), "")
-			}
-			assert.Equal(t, site, got, "what is not refused is kept as it is")
+			testHostileValue(t, complete(t), value)
+			testHostileValue(t, completeElsewhere(t), value)
 		})
 	}
+}
+
+func testHostileValue(t *testing.T, site Site, value string) {
+	t.Helper()
+	usual := map[string]string{}
+	texts(reflect.ValueOf(&site), "", func(path string, text reflect.Value) {
+		require.NotEmpty(t, text.String(), "the sample sets %s", path)
+		usual[path] = text.String()
+		text.SetString(value)
+	})
+	got, err := Parse("site.yaml", asJSON(t, site), "")
+	for err != nil {
+		refused := 0
+		texts(reflect.ValueOf(&site), "", func(path string, text reflect.Value) {
+			if text.String() != usual[path] && refuses(t, err, path) {
+				text.SetString(usual[path])
+				refused++
+			}
+		})
+		require.NotZero(t, refused, err)
+		got, err = Parse("site.yaml", asJSON(t, site), "")
+	}
+	assert.Equal(t, site, got, "what is not refused is kept as it is")
 }
 
 // asJSON writes a site as JSON, which is YAML too and leaves no choice of how

@@ -3,6 +3,7 @@ package site
 import (
 	"cmp"
 	"reflect"
+	"slices"
 )
 
 // merge lays one layer over another: mappings are merged key by key,
@@ -23,6 +24,38 @@ func merge(lower, upper *value) *value {
 		merged.set(name, merge(lower.fields[name], upper.fields[name]))
 	}
 	return merged
+}
+
+// exclusive are the sections of which exactly one key is set.
+var exclusive = []string{"database", "cache", "files"}
+
+// withoutReplaced leaves out of a lower layer what the upper one has another
+// kind of: whoever writes "files: {s3: …}" need not remove the preset's volume
+// first. Neither of the two is changed.
+func withoutReplaced(lower, upper *value) *value {
+	kept := &value{kind: mapping, origin: lower.origin, key: lower.key}
+	for _, name := range lower.names {
+		kept.set(name, lower.fields[name])
+	}
+	for _, name := range exclusive {
+		below, above := lower.fields[name], upper.fields[name]
+		if below == nil || above == nil || !above.chooses() {
+			continue
+		}
+		section := &value{kind: below.kind, origin: below.origin, key: below.key}
+		for _, kind := range below.names {
+			if above.fields[kind] != nil {
+				section.set(kind, below.fields[kind])
+			}
+		}
+		kept.set(name, section)
+	}
+	return kept
+}
+
+// chooses tells a section that sets a key from one that only removes some.
+func (v *value) chooses() bool {
+	return slices.ContainsFunc(v.names, func(name string) bool { return v.fields[name].kind != absent })
 }
 
 // fill returns v with the defaults of the keys that it does not have. A

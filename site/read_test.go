@@ -57,6 +57,7 @@ func TestResolved(t *testing.T) {
 	environments := map[string][]string{
 		"full.yaml":         {"production", "staging", "review"},
 		"environments.yaml": {"production", "staging"},
+		"external.yaml":     {"production", "staging"},
 	}
 	for _, path := range siteFilePaths(t, "good") {
 		names := environments[filepath.Base(path)]

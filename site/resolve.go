@@ -18,14 +18,14 @@ type resolution struct {
 func (f *siteFile) resolveAll() []*resolution {
 	preset := presetLayer(f.preset())
 	f.checkRemovals(preset, f.base, siteType)
-	base := merge(preset, f.base)
+	base := merge(withoutReplaced(preset, f.base), f.base)
 	if len(f.environments) == 0 {
 		return finish([]*resolution{{tree: base}})
 	}
 	resolutions := make([]*resolution, len(f.environments))
 	for i, environment := range f.environments {
 		f.checkRemovals(base, environment.section, siteType)
-		resolutions[i] = &resolution{environment: environment.name, tree: merge(base, environment.section)}
+		resolutions[i] = &resolution{environment: environment.name, tree: merge(withoutReplaced(base, environment.section), environment.section)}
 	}
 	return finish(resolutions)
 }

@@ -88,6 +88,24 @@ func isURLPath(p string) bool {
 	return err == nil && urlCharacters.MatchString(p) && !strings.HasPrefix(p, "//")
 }
 
+var (
+	databaseName = regexp.MustCompile(`^[A-Za-z0-9_$-]{1,64}$`)
+	bucketName   = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+)
+
+// isDatabaseName accepts what needs no quotes in a connection string.
+func isDatabaseName(name string) bool { return databaseName.MatchString(name) }
+
+// isBucket accepts the names that every S3-compatible store accepts.
+func isBucket(name string) bool { return bucketName.MatchString(name) }
+
+// isEndpoint accepts the scheme, host and port of a server.
+func isEndpoint(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") &&
+		(isHost(u.Hostname()) || net.ParseIP(u.Hostname()) != nil) && u.Scheme+"://"+u.Host == text
+}
+
 var mebibyte = resource.MustParse("1Mi")
 
 // isSize accepts whole bytes, and enough of them that no unit was forgotten.

@@ -45,6 +45,21 @@ func TestRules(t *testing.T) {
 			[]string{"", "healthz", "//example.org/", "/a b", `/a"b`, "/a'b", "/a\nb", "/%zz", "/a#b", "/{{a}}", "/ü", `/a\b`, "http://example.com/"},
 		},
 		{
+			"isDatabaseName", isDatabaseName,
+			[]string{"site", "my-site_2", "A$"},
+			[]string{"", "my site", "a;b", "a'b", "ü", strings.Repeat("a", 65)},
+		},
+		{
+			"isBucket", isBucket,
+			[]string{"files", "example.com", "a-1"},
+			[]string{"", "ab", "Files", "my_files", "-files", "files/a", strings.Repeat("a", 64)},
+		},
+		{
+			"isEndpoint", isEndpoint,
+			[]string{"https://s3.example.com", "http://minio:9000", "http://10.0.0.1:9000", "http://[::1]:9000"},
+			[]string{"", "s3.example.com", "ftp://s3.example.com", "https://s3.example.com/", "https://s3.example.com/a", "https://a b", "https://user@s3.example.com", "https://s3.example.com?a=b", "https://S3.example.com", "https://"},
+		},
+		{
 			"isSize", isSize,
 			[]string{"1Mi", "512Mi", "10Gi", "1.5Gi", "256M", "1048576", "2e9"},
 			[]string{"", "0", "-1Gi", "512", "512m", "10GiB", "10 Gi", "1.0000001Mi", "Gi", "a"},

@@ -79,8 +79,8 @@ type BuildPHP struct {
 	// Extensions are named as in Debian without "php-", or by PHP: gd, intl,
 	// mysql or pdo_mysql, apcu. Which there are, and which version of PHP,
 	// depends on the release of Debian that Base is. Default: those of the
-	// preset, then mysql and memcached if any environment has a database or a
-	// cache.
+	// preset, then mysql, memcached and redis if any environment has such a
+	// database or cache.
 	Extensions []string          `yaml:"extensions,omitempty" json:"extensions,omitempty"`
 	Ini        map[string]string `yaml:"ini,omitempty" json:"ini,omitempty"` // php.ini values
 }
@@ -189,19 +189,31 @@ type Verify struct {
 
 // Database is the site's database; exactly one of its fields is set.
 type Database struct {
-	MariaDB *MariaDB `yaml:"mariadb,omitempty" json:"mariadb,omitempty"`
+	MariaDB  *MariaDB          `yaml:"mariadb,omitempty" json:"mariadb,omitempty"`
+	External *ExternalDatabase `yaml:"external,omitempty" json:"external,omitempty"`
 }
 
 // MariaDB is a database of the site's own: one replica, one volume.
 type MariaDB struct {
-	Image   string `yaml:"image" json:"image"`     // default "mariadb:11.8"
-	Storage string `yaml:"storage" json:"storage"` // size of the volume; default "10Gi"
-	Memory  string `yaml:"memory" json:"memory"`   // request and limit; default "512Mi"
+	Image        string `yaml:"image" json:"image"`                                   // default "mariadb:11.8"
+	Storage      string `yaml:"storage" json:"storage"`                               // size of the volume; default "10Gi"
+	StorageClass string `yaml:"storageClass,omitempty" json:"storageClass,omitempty"` // empty for the cluster's default
+	Memory       string `yaml:"memory" json:"memory"`                                 // request and limit; default "512Mi"
+}
+
+// ExternalDatabase is a MySQL or MariaDB server that somebody else runs. The
+// site finds it in the same files as one of its own.
+type ExternalDatabase struct {
+	Host   string `yaml:"host" json:"host"`     // name or IP address
+	Port   int32  `yaml:"port" json:"port"`     // default 3306
+	Name   string `yaml:"name" json:"name"`     // of the database
+	Secret string `yaml:"secret" json:"secret"` // an existing Secret with the keys user and password
 }
 
 // Cache is the site's object cache; exactly one of its fields is set.
 type Cache struct {
 	Memcached *Memcached `yaml:"memcached,omitempty" json:"memcached,omitempty"`
+	Redis     *Redis     `yaml:"redis,omitempty" json:"redis,omitempty"`
 }
 
 // Memcached servers are addressed one by one: memcache-0.memcache, …
@@ -211,9 +223,25 @@ type Memcached struct {
 	Memory   string `yaml:"memory" json:"memory"`     // item memory of each server; default "64Mi"
 }
 
+// Redis is a single server that keeps nothing on disk: redis:6379.
+type Redis struct {
+	Image  string `yaml:"image" json:"image"`   // default "redis:8.0"
+	Memory string `yaml:"memory" json:"memory"` // of all keys and values, the least recently used of which have to go; default "64Mi"
+}
+
 // Files is where uploads live; exactly one of its fields is set.
 type Files struct {
 	Volume *FilesVolume `yaml:"volume,omitempty" json:"volume,omitempty"`
+	S3     *FilesS3     `yaml:"s3,omitempty" json:"s3,omitempty"`
+}
+
+// FilesS3 is a bucket of an S3-compatible store, in which the site's own code
+// puts the uploads. It finds all this in files, /config/s3/<key>.
+type FilesS3 struct {
+	Bucket   string `yaml:"bucket" json:"bucket"`
+	Endpoint string `yaml:"endpoint" json:"endpoint"` // URL
+	Region   string `yaml:"region" json:"region"`     // default "us-east-1"
+	Secret   string `yaml:"secret" json:"secret"`     // an existing Secret, mounted at /secrets/<name>/<key>
 }
 
 // FilesVolume is a PersistentVolumeClaim mounted into the site's tree.

@@ -2,40 +2,107 @@ package site
 
 import (
 	"fmt"
+	"math"
+	"net"
 	"slices"
 )
 
 // services checks the database and the cache.
 func (c *check) services() {
 	if database := c.site.Database; database != nil {
-		if c.member("database", "mariadb", database.MariaDB != nil) {
-			c.pinned("database.mariadb.image", database.MariaDB.Image)
-			c.size("database.mariadb.storage", database.MariaDB.Storage)
-			c.size("database.mariadb.memory", database.MariaDB.Memory)
-		}
+		c.exactlyOne("database", section{"mariadb", database.MariaDB != nil}, section{"external", database.External != nil})
+		c.mariadb(database.MariaDB)
+		c.externalDatabase(database.External)
 	}
 	if cache := c.site.Cache; cache != nil {
-		if c.member("cache", "memcached", cache.Memcached != nil) {
-			c.pinned("cache.memcached.image", cache.Memcached.Image)
-			c.atLeast("cache.memcached.replicas", int64(cache.Memcached.Replicas), 1)
-			c.size("cache.memcached.memory", cache.Memcached.Memory)
+		c.exactlyOne("cache", section{"memcached", cache.Memcached != nil}, section{"redis", cache.Redis != nil})
+		if memcached := cache.Memcached; memcached != nil {
+			c.pinned("cache.memcached.image", memcached.Image)
+			c.atLeast("cache.memcached.replicas", int64(memcached.Replicas), 1)
+			c.size("cache.memcached.memory", memcached.Memory)
+		}
+		if redis := cache.Redis; redis != nil {
+			c.pinned("cache.redis.image", redis.Image)
+			c.size("cache.redis.memory", redis.Memory)
 		}
 	}
 }
 
-// member checks that a section which is one of several kinds is one.
-func (c *check) member(path, kind string, set bool) bool {
-	if !set {
-		c.problem(join(path, kind), "expected a mapping, found nothing", "write {} for its defaults")
+func (c *check) mariadb(mariadb *MariaDB) {
+	if mariadb == nil {
+		return
 	}
-	return set
+	c.pinned("database.mariadb.image", mariadb.Image)
+	c.size("database.mariadb.storage", mariadb.Storage)
+	c.storageClass("database.mariadb.storageClass", mariadb.StorageClass)
+	c.size("database.mariadb.memory", mariadb.Memory)
+}
+
+func (c *check) externalDatabase(external *ExternalDatabase) {
+	if external == nil {
+		return
+	}
+	const path = "database.external"
+	c.expect(isHost(external.Host) || net.ParseIP(external.Host) != nil, path+".host", external.Host, "a host name or an IP address", "")
+	c.port(path+".port", external.Port)
+	c.expect(isDatabaseName(external.Name), path+".name", external.Name, "the name of a database, of letters, digits and _$-", "")
+	// A site that leaves its own database behind may have moved its Secret.
+	if external.Secret != "database" {
+		c.secretName(path+".secret", external.Secret)
+	}
+}
+
+func (c *check) port(path string, port int32) {
+	if port < 1 || port > math.MaxUint16 {
+		c.problem(path, fmt.Sprintf("expected a port from 1 to 65535, found %d", port), "")
+	}
+}
+
+// section is one of the keys of a section of which exactly one is set.
+type section struct {
+	name string
+	set  bool
+}
+
+// exactlyOne checks that a section which is one of several kinds is one.
+func (c *check) exactlyOne(path string, kinds ...section) {
+	var names, set []string
+	for _, kind := range kinds {
+		if place := c.places[join(path, kind.name)]; place != nil && place.kind == broken {
+			return
+		}
+		names = append(names, kind.name)
+		if kind.set {
+			set = append(set, kind.name)
+		}
+	}
+	switch {
+	case len(set) == 0:
+		c.problem(path, "expected "+oneOf(names)+", found neither", fmt.Sprintf("write %s: {} for its defaults", names[0]))
+	case len(set) > 1:
+		c.problem(path, "expected "+oneOf(names)+", found both", "remove one of them")
+	}
 }
 
 func (c *check) files() {
-	if c.site.Files == nil || !c.member("files", "volume", c.site.Files.Volume != nil) {
+	files := c.site.Files
+	if files == nil {
 		return
 	}
-	volume := c.site.Files.Volume
+	c.exactlyOne("files", section{"volume", files.Volume != nil}, section{"s3", files.S3 != nil})
+	c.filesVolume(files.Volume)
+	if s3 := files.S3; s3 != nil {
+		c.expect(isBucket(s3.Bucket), "files.s3.bucket", s3.Bucket, "the name of a bucket", "")
+		c.expect(isEndpoint(s3.Endpoint), "files.s3.endpoint", s3.Endpoint, "a URL without a path, such as https://s3.example.com", "")
+		c.expect(isLabel(s3.Region), "files.s3.region", s3.Region, "the name of a region, such as us-east-1", "")
+		c.secretName("files.s3.secret", s3.Secret)
+	}
+}
+
+func (c *check) filesVolume(volume *FilesVolume) {
+	if volume == nil {
+		return
+	}
 	c.mountPoint("files.volume.path", volume.Path)
 	for i, path := range indexed("files.volume.also", len(volume.Also), "") {
 		c.mountPoint(path, volume.Also[i])
@@ -43,11 +110,14 @@ func (c *check) files() {
 	c.size("files.volume.size", volume.Size)
 	c.expect(slices.Contains(accessModes, volume.AccessMode), "files.volume.accessMode", volume.AccessMode,
 		oneOf(accessModes), suggest(volume.AccessMode, accessModes))
-	c.expect(volume.StorageClass == "" || isObjectName(volume.StorageClass), "files.volume.storageClass", volume.StorageClass,
-		"the name of a StorageClass", "")
+	c.storageClass("files.volume.storageClass", volume.StorageClass)
 	if volume.AccessMode == readWriteOnce {
 		c.oneNode()
 	}
+}
+
+func (c *check) storageClass(path, name string) {
+	c.expect(name == "" || isObjectName(name), path, name, "the name of a StorageClass", "")
 }
 
 // mountPoint checks a folder that something is mounted over.
@@ -114,11 +184,7 @@ func (c *check) secrets() {
 	for i, secret := range c.site.Secrets {
 		path := joinIndex("secrets", i)
 		names[i] = secret.Name
-		c.expect(isLabel(secret.Name) && len(secret.Name) <= maxSecretName, path+".name", secret.Name,
-			fmt.Sprintf("the name of a Secret, a DNS label of at most %d characters", maxSecretName), "")
-		if slices.Contains(reservedSecrets, secret.Name) {
-			c.problem(path+".name", fmt.Sprintf("%q is the name of a Secret that sitectl makes itself", secret.Name), "choose another name")
-		}
+		c.secretName(path+".name", secret.Name)
 		if len(secret.For) == 0 {
 			c.problem(path+".for", "expected at least one reader, found none", "leave the key out for all: "+oneOf(secretReaders))
 		}
@@ -127,5 +193,18 @@ func (c *check) secrets() {
 		}
 		c.unique(indexed(path+".for", len(secret.For), ""), secret.For)
 	}
-	c.unique(indexed("secrets", len(names), ".name"), names)
+	paths := indexed("secrets", len(names), ".name")
+	if files := c.site.Files; files != nil && files.S3 != nil {
+		paths, names = append(paths, "files.s3.secret"), append(names, files.S3.Secret)
+	}
+	c.unique(paths, names)
+}
+
+// secretName checks the name of a Secret that exists.
+func (c *check) secretName(path, name string) {
+	c.expect(isLabel(name) && len(name) <= maxSecretName, path, name,
+		fmt.Sprintf("the name of a Secret, a DNS label of at most %d characters", maxSecretName), "")
+	if slices.Contains(reservedSecrets, name) {
+		c.problem(path, fmt.Sprintf("%q is the name of a Secret that sitectl makes itself", name), "choose another name")
+	}
 }

@@ -67,5 +67,11 @@ $settings['update_free_access'] = false;
 if (is_file('/config/site/memcached') && empty($settings['memcache']['servers'])) {
     $settings['memcache']['servers'] = array_fill_keys(explode("\n", $sitectl_read('/config/site/memcached')), 'default');
 }
+// The same for the module redis.
+if (is_file('/config/site/redis') && empty($settings['redis.connection']['host'])) {
+    [$sitectl_host, $sitectl_port] = explode(':', $sitectl_read('/config/site/redis'));
+    $settings['redis.connection'] = ['interface' => 'PhpRedis', 'host' => $sitectl_host, 'port' => $sitectl_port];
+    unset($sitectl_host, $sitectl_port);
+}
 
 unset($sitectl_read);

@@ -12,7 +12,13 @@ return (static function (): array {
         return trim($value);
     };
 
-    return [
+    // For a plugin that keeps objects in Redis.
+    $redis = [];
+    if (is_file('/config/site/redis')) {
+        [$redis['WP_REDIS_HOST'], $redis['WP_REDIS_PORT']] = explode(':', $read('/config/site/redis'));
+    }
+
+    return $redis + [
         'DB_HOST' => $read('/secrets/database/host') . ':' . $read('/secrets/database/port'),
         'DB_NAME' => $read('/secrets/database/name'),
         'DB_USER' => $read('/secrets/database/user'),
