@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"fmt"
@@ -6,41 +6,41 @@ import (
 	"time"
 )
 
-// tally counts the requests of a load.
-type tally struct {
-	began time.Time
+// Tally counts the requests of a load, which has ended.
+type Tally struct {
+	Served      int
+	Failed      int
+	Connections int
+	Slowest     time.Duration
+	Failures    []string // the first few, each with its time
 
-	mutex       sync.Mutex
-	served      int
-	failed      int
-	connections int
-	slowest     time.Duration
-	failures    []string // the first few, each with its time
+	began time.Time
+	mutex sync.Mutex
 }
 
 // maxFailures is how many failures are told in full.
 const maxFailures = 5
 
-func newTally() *tally { return &tally{began: time.Now()} }
+func newTally() *Tally { return &Tally{began: time.Now()} }
 
 // add counts a request: as served if err is nil.
-func (t *tally) add(took time.Duration, err error) {
+func (t *Tally) add(took time.Duration, err error) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	t.slowest = max(t.slowest, took)
+	t.Slowest = max(t.Slowest, took)
 	if err == nil {
-		t.served++
+		t.Served++
 		return
 	}
-	t.failed++
-	if len(t.failures) < maxFailures {
-		t.failures = append(t.failures, fmt.Sprintf("%.1f s after the start: %v", time.Since(t.began).Seconds(), err))
+	t.Failed++
+	if len(t.Failures) < maxFailures {
+		t.Failures = append(t.Failures, fmt.Sprintf("%.1f s after the start: %v", time.Since(t.began).Seconds(), err))
 	}
 }
 
 // connected counts a connection.
-func (t *tally) connected() {
+func (t *Tally) connected() {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	t.connections++
+	t.Connections++
 }
