@@ -81,7 +81,7 @@ func TestApplyTakesOverAndSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.applyAll(t.Context(), in(StageWeb, objects)))
 	assert.Equal(t, []string{
-		`Service web: taking over spec.type (conflict with "kubectl-edit")`,
+		"Service web: taking over spec.type, set by kubectl-edit",
 		"Service web created",
 		"Deployment web created",
 		"PodDisruptionBudget web created",
