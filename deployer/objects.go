@@ -98,6 +98,10 @@ func layout(v view, crons []site.Cron) []rendering {
 		}
 	}
 	add(true, StageFoundation, "namespace", "site.configmap")
+	// What lets in comes before what shuts out everything else.
+	add(v.Isolation != nil, StageFoundation, "web.networkpolicy")
+	add(v.Isolation != nil && v.TLS, StageFoundation, "acme.networkpolicy")
+	add(v.Isolation != nil, StageFoundation, "site.networkpolicy")
 	add(v.Varnish != nil, StageFoundation, "varnish.configmap")
 	add(v.Files != nil, StageFoundation, "files.persistentvolumeclaim")
 	add(v.MySQL != nil, StageFoundation, "mysql.service", "mysql.statefulset")

@@ -44,6 +44,8 @@ type view struct {
 	Files           *filesView
 	Writable        *writableView
 	Ingress         *ingressView
+	Isolation       *isolationView
+	TLS             bool // cert-manager gets a certificate
 	Migrate         *migrateView
 }
 
@@ -144,6 +146,12 @@ type ingressView struct {
 	Issuer string
 }
 
+type isolationView struct {
+	Everywhere bool // from where web can be reached
+	Namespaces []string
+	Networks   []string
+}
+
 type migrateView struct {
 	Name           string
 	TimeoutSeconds int64
@@ -191,6 +199,8 @@ func newView(s site.Site, image site.Image) (view, error) {
 		Files:       newFilesView(s.Files),
 		Writable:    newWritableView(s.Writable),
 		Ingress:     newIngressView(s.Ingress),
+		Isolation:   newIsolationView(s.Isolation),
+		TLS:         https(s),
 		Migrate:     newMigrateView(s.Migrate, image.Tag),
 	}
 	var err error
@@ -452,6 +462,17 @@ func newIngressView(ingress *site.Ingress) *ingressView {
 		v.Issuer = ingress.TLS.Issuer
 	}
 	return v
+}
+
+func newIsolationView(isolation *site.Isolation) *isolationView {
+	if isolation == nil {
+		return nil
+	}
+	return &isolationView{
+		Everywhere: len(isolation.Namespaces)+len(isolation.Networks) == 0,
+		Namespaces: isolation.Namespaces,
+		Networks:   isolation.Networks,
+	}
 }
 
 func newMigrateView(migrate *site.Migrate, tag string) *migrateView {
