@@ -24,15 +24,13 @@ func TestApplyLaysOutTheFoundationOnly(t *testing.T) {
 		"Secret database created",
 		"Secret mysql-root created",
 		"ConfigMap site created",
-		"NetworkPolicy web created",
-		"NetworkPolicy acme created",
-		"NetworkPolicy site created",
 		"ConfigMap varnish created",
 		"PersistentVolumeClaim files created",
 		"Service mysql created",
 		"StatefulSet mysql created",
 		"Service memcache created",
 		"StatefulSet memcache created",
+		"PersistentVolumeClaim backup created",
 	}, c.lines)
 
 	c.lines = nil
@@ -84,7 +82,7 @@ func TestApplyTakesOverAndSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.applyAll(t.Context(), in(StageWeb, objects)))
 	assert.Equal(t, []string{
-		"Service web: taking over spec.type, set by kubectl-edit",
+		`Service web: taking over spec.type (conflict with "kubectl-edit")`,
 		"Service web created",
 		"Deployment web created",
 		"PodDisruptionBudget web created",

@@ -12,29 +12,56 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/sitectl/sitectl/site"
 )
 
-// follow streams the log of a migration Job until it ends. Anything but
-// success is a *MigrationError, unless ctx ended first.
-func (d *Deployer) follow(ctx context.Context, job string) error {
+// JobError says that a Job did not succeed.
+type JobError struct {
+	Namespace string
+	Job       string   // its name
+	Step      string   // container that failed or did not end; empty if none was started
+	ExitCode  int32    // exit status of the step; 0 if it did not end by itself
+	Reason    string   // as Kubernetes spells it: "Error", "DeadlineExceeded", "OOMKilled", "ImagePullBackOff"
+	Message   string   // what happened
+	Log       []string // last lines of the step's log, which was also streamed
+}
+
+func (e *JobError) Error() string {
+	if e.Step == "" {
+		return fmt.Sprintf("%s (job %s)", e.Message, e.Job)
+	}
+	return fmt.Sprintf("step %s: %s (job %s)", e.Step, e.Message, e.Job)
+}
+
+// followed is a Job to follow.
+type followed struct {
+	name  string
+	limit string                  // what sets its deadline, for the message: "migrate.timeout"
+	show  func(step, line string) // is told each line of its log; nil for the log of the Deployer
+}
+
+// follow streams the log of a Job until it ends, and returns its pod as it
+// was seen last. Anything but success is a *JobError, unless ctx ended first:
+// then it is ctx's cause.
+func (d *Deployer) follow(ctx context.Context, job followed) (*corev1.Pod, error) {
 	seen, err := d.observe(ctx, jobs, pods, events)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer seen.close()
-	logs := d.newStepLogs(ctx, seen)
-	watch := &jobWatch{deployer: d, seen: seen, name: job, logs: logs}
+	if job.show == nil {
+		job.show = func(step, line string) { d.log(fmt.Sprintf("%s | %s\n", step, line)) }
+	}
+	logs := d.newStepLogs(ctx, seen, job.show)
+	watch := &jobWatch{deployer: d, seen: seen, name: job.name, limit: job.limit, logs: logs}
 	err = seen.until(func(now time.Time) (bool, error) { return watch.look(ctx, now) })
 	logs.close()
 	if ctx.Err() != nil {
-		return fmt.Errorf("migration goes on as Job %s, and the next ship waits for it: %w", job, context.Cause(ctx))
+		return watch.pod, context.Cause(ctx)
 	}
 	if err != nil {
-		return err
+		return watch.pod, err
 	}
-	return watch.outcome()
+	return watch.pod, watch.outcome()
 }
 
 // jobWatch follows one Job to its end.
@@ -42,6 +69,7 @@ type jobWatch struct {
 	deployer *Deployer
 	seen     *observation
 	name     string
+	limit    string
 	logs     *stepLogs
 	doubt    doubt
 	job      *batchv1.Job
@@ -56,7 +84,7 @@ func (w *jobWatch) look(ctx context.Context, now time.Time) (bool, error) {
 		return false, err
 	}
 	if w.pod != nil {
-		w.logs.show(w.pod)
+		w.logs.begin(w.pod)
 	}
 	if finished(w.job) != nil {
 		return true, nil
@@ -141,7 +169,7 @@ func (w *jobWatch) outcome() error {
 		failure.Step, failure.Reason, failure.Message = w.doomed.Container, w.doomed.Reason, w.doomed.Message
 	case condition.Reason == batchv1.JobReasonDeadlineExceeded:
 		failure.Step = unfinishedStep(w.pod)
-		failure.Message = fmt.Sprintf("not done within %s (migrate.timeout)", time.Duration(*w.job.Spec.ActiveDeadlineSeconds)*time.Second)
+		failure.Message = fmt.Sprintf("not done within %s (%s)", time.Duration(*w.job.Spec.ActiveDeadlineSeconds)*time.Second, w.limit)
 	case state != nil:
 		failure.Step, failure.ExitCode, failure.Reason = step, state.ExitCode, state.Reason
 		failure.Message, _ = ended(*state)
@@ -152,15 +180,8 @@ func (w *jobWatch) outcome() error {
 	return failure
 }
 
-func (w *jobWatch) failure(reason, message string) *MigrationError {
-	s := w.deployer.site
-	return &MigrationError{
-		Namespace: s.Namespace,
-		Job:       w.name,
-		Reason:    reason,
-		Message:   message,
-		Rolled:    s.Migrate != nil && s.Migrate.Order == site.MigrateAfter,
-	}
+func (w *jobWatch) failure(reason, message string) *JobError {
+	return &JobError{Namespace: w.deployer.site.Namespace, Job: w.name, Reason: reason, Message: message}
 }
 
 // failedStep returns the step whose container ended with another exit status

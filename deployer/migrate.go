@@ -20,27 +20,16 @@ import (
 // the migration that an earlier, interrupted one has started.
 const migrationAnnotation = "sitectl.dev/migration"
 
-// keptJobs is how many finished migrations stay, with their logs.
+// keptJobs is how many finished Jobs of a name stay, with their logs.
 const keptJobs = 3
 
-// MigrationError says that the migration did not succeed.
+// MigrationError says that the migration did not succeed. Its Job stays.
 type MigrationError struct {
-	Namespace string
-	Job       string   // name of the Job, which stays
-	Step      string   // step that failed or did not end; empty if none was started
-	ExitCode  int32    // exit status of the step; 0 if it did not end by itself
-	Reason    string   // as Kubernetes spells it: "Error", "DeadlineExceeded", "OOMKilled", "ImagePullBackOff"
-	Message   string   // what happened
-	Log       []string // last lines of the step's log, which was also streamed
-	Rolled    bool     // the new release serves already, as the site migrates after its rollout
+	JobError
+	Rolled bool // the new release serves already, as the site migrates after its rollout
 }
 
-func (e *MigrationError) Error() string {
-	if e.Step == "" {
-		return fmt.Sprintf("migrate: %s (job %s)", e.Message, e.Job)
-	}
-	return fmt.Sprintf("migrate: step %s: %s (job %s)", e.Step, e.Message, e.Job)
-}
+func (e *MigrationError) Error() string { return "migrate: " + e.JobError.Error() }
 
 // Hint says what to do next.
 func (e *MigrationError) Hint() string {
@@ -87,10 +76,22 @@ func (d *Deployer) Migrate(ctx context.Context, image site.Image) error {
 		return fmt.Errorf("create %s: %w", job, err)
 	}
 	d.progress(fmt.Sprintf("%s %s", job, Created))
-	if err := d.follow(ctx, job.GetName()); err != nil {
+	if err := d.followMigration(ctx, job.GetName()); err != nil {
 		return err
 	}
-	return d.cleanMigrations(ctx)
+	return d.cleanJobs(ctx, "migrate")
+}
+
+// followMigration streams the log of a migration Job until it ends.
+func (d *Deployer) followMigration(ctx context.Context, job string) error {
+	_, err := d.follow(ctx, followed{name: job, limit: "migrate.timeout"})
+	if ctx.Err() != nil {
+		return fmt.Errorf("migration goes on as Job %s, and the next ship waits for it: %w", job, err)
+	}
+	if failed := (*JobError)(nil); errors.As(err, &failed) {
+		return &MigrationError{JobError: *failed, Rolled: d.site.Migrate != nil && d.site.Migrate.Order == site.MigrateAfter}
+	}
+	return err
 }
 
 // Pending says whether image has a migration that has not run: if not, Migrate
@@ -125,9 +126,14 @@ func alreadyRun(earlier []batchv1.Job, identity string) bool {
 
 // migrations lists the migration Jobs, oldest first.
 func (d *Deployer) migrations(ctx context.Context) ([]batchv1.Job, error) {
-	list, err := d.client.BatchV1().Jobs(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: ownLabels(d.site.Namespace, "migrate")})
+	return d.jobs(ctx, "migrate")
+}
+
+// jobs lists the Jobs that sitectl made under a name, oldest first.
+func (d *Deployer) jobs(ctx context.Context, name string) ([]batchv1.Job, error) {
+	list, err := d.client.BatchV1().Jobs(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: ownLabels(d.site.Namespace, name)})
 	if err != nil {
-		return nil, fmt.Errorf("list migration Jobs: %w", err)
+		return nil, fmt.Errorf("list Jobs: %w", err)
 	}
 	slices.SortFunc(list.Items, func(a, b batchv1.Job) int {
 		if order := a.CreationTimestamp.Compare(b.CreationTimestamp.Time); order != 0 {
@@ -152,7 +158,7 @@ func (d *Deployer) takeOver(ctx context.Context, earlier []batchv1.Job, identity
 		} else {
 			d.progress(fmt.Sprintf("waiting for Job %s, the migration of another release", job.Name))
 		}
-		err := d.follow(ctx, job.Name)
+		err := d.followMigration(ctx, job.Name)
 		if failed := (*MigrationError)(nil); errors.As(err, &failed) && !same {
 			err = nil // somebody else's failure
 		}
@@ -196,9 +202,9 @@ func nextAttempt(earlier []batchv1.Job, tag string) int {
 	return next
 }
 
-// cleanMigrations deletes all but the last few finished migrations.
-func (d *Deployer) cleanMigrations(ctx context.Context) error {
-	all, err := d.migrations(ctx)
+// cleanJobs deletes all but the last few finished Jobs of a name.
+func (d *Deployer) cleanJobs(ctx context.Context, name string) error {
+	all, err := d.jobs(ctx, name)
 	if err != nil {
 		return err
 	}

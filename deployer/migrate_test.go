@@ -260,12 +260,12 @@ func TestOldMigrationsAreCleaned(t *testing.T) {
 		m.earlier(name, name, complete)
 	}
 	m.earlier("migrate-f-1", "running")
-	require.NoError(t, m.cleanMigrations(t.Context()))
+	require.NoError(t, m.cleanJobs(t.Context(), "migrate"))
 	assert.Equal(t, []string{"delete jobs migrate-a-1", "delete jobs migrate-b-1"}, m.requests("delete"))
 }
 
 func TestMigrationErrorSaysWhatServes(t *testing.T) {
-	failure := &MigrationError{Namespace: "example-com", Job: "migrate-a1b2c3d-1"}
+	failure := &MigrationError{JobError: JobError{Namespace: "example-com", Job: "migrate-a1b2c3d-1"}}
 	assert.Contains(t, failure.Hint(), "still serves what it served before")
 	failure.Rolled = true
 	assert.Contains(t, failure.Hint(), "serves the new release, without its migration")

@@ -98,10 +98,6 @@ func layout(v view, crons []site.Cron) []rendering {
 		}
 	}
 	add(true, StageFoundation, "namespace", "site.configmap")
-	// What lets in comes before what shuts out everything else.
-	add(v.Isolation != nil, StageFoundation, "web.networkpolicy")
-	add(v.Isolation != nil && v.TLS, StageFoundation, "acme.networkpolicy")
-	add(v.Isolation != nil, StageFoundation, "site.networkpolicy")
 	add(v.Varnish != nil, StageFoundation, "varnish.configmap")
 	add(v.Files != nil, StageFoundation, "files.persistentvolumeclaim")
 	add(v.MySQL != nil, StageFoundation, "mysql.service", "mysql.statefulset")
@@ -109,6 +105,7 @@ func layout(v view, crons []site.Cron) []rendering {
 	add(v.Memcache != nil, StageFoundation, "memcache.service", "memcache.statefulset")
 	add(v.Redis != nil, StageFoundation, "redis.service", "redis.statefulset")
 	add(v.Store != nil, StageFoundation, "s3.configmap")
+	add(v.Backup != nil, StageFoundation, "backup.persistentvolumeclaim")
 	add(v.Migrate != nil, StageMigrate, "migrate.job")
 	add(true, StageWeb, "web.service", "web.deployment")
 	add(v.Autoscale != nil, StageWeb, "web.horizontalpodautoscaler")

@@ -157,7 +157,7 @@ var quantities = map[string][]string{
 	"everything": {
 		".Web.Resources.CPU", ".Web.Resources.Memory", ".Web.Varnish.Memory",
 		".Database.MariaDB.Memory", ".Database.MariaDB.Storage",
-		".Cache.Memcached.Memory", ".Files.Volume.Size",
+		".Cache.Memcached.Memory", ".Files.Volume.Size", ".Migrate.Backup.Size",
 	},
 	"shop": {".Cache.Redis.Memory"},
 }
@@ -383,15 +383,13 @@ func TestStagesComeInOrder(t *testing.T) {
 	assert.Equal(t, []string{
 		"foundation: Namespace example-com",
 		"foundation: ConfigMap site",
-		"foundation: NetworkPolicy web",
-		"foundation: NetworkPolicy acme",
-		"foundation: NetworkPolicy site",
 		"foundation: ConfigMap varnish",
 		"foundation: PersistentVolumeClaim files",
 		"foundation: Service mysql",
 		"foundation: StatefulSet mysql",
 		"foundation: Service memcache",
 		"foundation: StatefulSet memcache",
+		"foundation: PersistentVolumeClaim backup",
 		"migrate: Job migrate-a1b2c3d-1",
 		"web: Service web",
 		"web: Deployment web",

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"strings"
@@ -26,6 +25,7 @@ const drain = 10 * time.Second
 type stepLogs struct {
 	deployer *Deployer
 	seen     *observation
+	show     func(step, line string)
 	queue    chan started // in order
 	queued   map[string]bool
 	done     chan struct{}
@@ -41,11 +41,12 @@ type started struct{ pod, step string }
 // maxSteps is more than the containers of a pod.
 const maxSteps = 1024
 
-func (d *Deployer) newStepLogs(ctx context.Context, seen *observation) *stepLogs {
+func (d *Deployer) newStepLogs(ctx context.Context, seen *observation, show func(step, line string)) *stepLogs {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &stepLogs{
 		deployer: d,
 		seen:     seen,
+		show:     show,
 		queue:    make(chan started, maxSteps),
 		queued:   map[string]bool{},
 		done:     make(chan struct{}),
@@ -61,8 +62,8 @@ func (d *Deployer) newStepLogs(ctx context.Context, seen *observation) *stepLogs
 	return l
 }
 
-// show starts to show the steps that have started since the last call.
-func (l *stepLogs) show(pod *corev1.Pod) {
+// begin begins to show the steps that have started since the last call.
+func (l *stepLogs) begin(pod *corev1.Pod) {
 	for _, status := range steps(pod) {
 		runs := status.State.Running != nil || status.State.Terminated != nil
 		if runs && !l.queued[status.Name] {
@@ -183,7 +184,7 @@ func (l *stepLogs) write(step, line string) {
 	kept := append(l.lines[step], line)
 	l.lines[step] = kept[max(0, len(kept)-excerptLines):]
 	l.mu.Unlock()
-	l.deployer.log(fmt.Sprintf("%s | %s\n", step, line))
+	l.show(step, line)
 }
 
 // tail returns the last lines of a step.

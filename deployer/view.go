@@ -44,9 +44,8 @@ type view struct {
 	Files           *filesView
 	Writable        *writableView
 	Ingress         *ingressView
-	Isolation       *isolationView
-	TLS             bool // cert-manager gets a certificate
 	Migrate         *migrateView
+	Backup          *backupView
 }
 
 // secretView is a Secret mounted as files into the site's containers.
@@ -146,12 +145,6 @@ type ingressView struct {
 	Issuer string
 }
 
-type isolationView struct {
-	Everywhere bool // from where web can be reached
-	Namespaces []string
-	Networks   []string
-}
-
 type migrateView struct {
 	Name           string
 	TimeoutSeconds int64
@@ -163,6 +156,26 @@ type migrateView struct {
 type stepView struct {
 	Name    string
 	Command []string
+}
+
+// backupView is the volume with the dumps of the database.
+type backupView struct {
+	Size           string
+	StorageClass   string
+	TimeoutSeconds int64
+}
+
+// backupJobView is the view of a Job that makes a dump or reads one back.
+type backupJobView struct {
+	view
+	Job backupJob
+}
+
+type backupJob struct {
+	Name      string
+	Of        string // backup or restore
+	Script    string
+	Arguments []string
 }
 
 // cronView is the view of one CronJob.
@@ -199,9 +212,8 @@ func newView(s site.Site, image site.Image) (view, error) {
 		Files:       newFilesView(s.Files),
 		Writable:    newWritableView(s.Writable),
 		Ingress:     newIngressView(s.Ingress),
-		Isolation:   newIsolationView(s.Isolation),
-		TLS:         https(s),
 		Migrate:     newMigrateView(s.Migrate, image.Tag),
+		Backup:      newBackupView(s.Migrate),
 	}
 	var err error
 	if v.Varnish, err = newVarnishView(s.Web.Varnish); err != nil {
@@ -464,17 +476,6 @@ func newIngressView(ingress *site.Ingress) *ingressView {
 	return v
 }
 
-func newIsolationView(isolation *site.Isolation) *isolationView {
-	if isolation == nil {
-		return nil
-	}
-	return &isolationView{
-		Everywhere: len(isolation.Namespaces)+len(isolation.Networks) == 0,
-		Namespaces: isolation.Namespaces,
-		Networks:   isolation.Networks,
-	}
-}
-
 func newMigrateView(migrate *site.Migrate, tag string) *migrateView {
 	if migrate == nil || len(migrate.Steps) == 0 {
 		return nil
@@ -491,6 +492,14 @@ func newMigrateView(migrate *site.Migrate, tag string) *migrateView {
 		First:          steps[:last],
 		Last:           steps[last],
 	}
+}
+
+func newBackupView(migrate *site.Migrate) *backupView {
+	if migrate == nil || migrate.Backup == nil {
+		return nil
+	}
+	backup := migrate.Backup
+	return &backupView{Size: backup.Size, StorageClass: backup.StorageClass, TimeoutSeconds: backup.Timeout.Seconds()}
 }
 
 func newCronView(v view, cron site.Cron) cronView {

@@ -44,8 +44,6 @@ type Site struct {
 	Migrate  *Migrate `yaml:"migrate,omitempty" json:"migrate,omitempty"`
 	Cron     []Cron   `yaml:"cron,omitempty" json:"cron,omitempty"`
 	Ingress  *Ingress `yaml:"ingress,omitempty" json:"ingress,omitempty"`
-	// Isolation is nil for a site without network policies.
-	Isolation *Isolation `yaml:"isolation,omitempty" json:"isolation,omitempty"`
 }
 
 // Secret is an existing Secret whose values the site reads as files,
@@ -264,7 +262,18 @@ type Migrate struct {
 	// CronWait is how long the migration waits for Jobs of CronJobs that are
 	// running; default 10m. The CronJobs are suspended meanwhile.
 	CronWait Duration      `yaml:"cronWait" json:"cronWait"`
+	Backup   *Backup       `yaml:"backup,omitempty" json:"backup,omitempty"` // nil for none
 	Steps    []MigrateStep `yaml:"steps" json:"steps"`
+}
+
+// Backup is a dump of the site's own database that is made before each
+// migration, and verified.
+type Backup struct {
+	To           string   `yaml:"to" json:"to"`                                         // "volume" (default): a volume for nothing else
+	Keep         int32    `yaml:"keep" json:"keep"`                                     // how many dumps stay; default 3
+	Size         string   `yaml:"size" json:"size"`                                     // of the volume; default "10Gi"
+	StorageClass string   `yaml:"storageClass,omitempty" json:"storageClass,omitempty"` // empty for the cluster's default
+	Timeout      Duration `yaml:"timeout" json:"timeout"`                               // for one dump; default 30m
 }
 
 // MigrateOrder places the migration before or after the rollout.
@@ -305,16 +314,6 @@ type Ingress struct {
 // TLS asks cert-manager for a certificate.
 type TLS struct {
 	Issuer string `yaml:"issuer" json:"issuer"` // name of a ClusterIssuer
-}
-
-// Isolation says from where the site's pods can be reached. Those of the site
-// reach each other, and nobody else reaches the database and the cache. With
-// neither namespaces nor networks the web pods can be reached from
-// everywhere: an ingress controller in the host's network has the addresses of
-// the nodes, which no policy knows by name.
-type Isolation struct {
-	Namespaces []string `yaml:"namespaces,omitempty" json:"namespaces,omitempty"` // whose pods reach web: that of the ingress controller
-	Networks   []string `yaml:"networks,omitempty" json:"networks,omitempty"`     // that reach web, in CIDR notation
 }
 
 // Folders inside the site's image and pods.

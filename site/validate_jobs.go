@@ -15,6 +15,7 @@ func (c *check) migrate() {
 		suggest(string(migrate.Order), orders))
 	c.span("migrate.timeout", migrate.Timeout)
 	c.span("migrate.cronWait", migrate.CronWait)
+	c.backup()
 	if len(migrate.Steps) == 0 {
 		c.problem("migrate.steps", "expected at least one step, found none", "leave migrate out for a site without migrations")
 	}
@@ -26,6 +27,23 @@ func (c *check) migrate() {
 		c.command(path+".command", step.Command)
 	}
 	c.unique(indexed("migrate.steps", len(names), ".name"), names)
+}
+
+func (c *check) backup() {
+	backup := c.site.Migrate.Backup
+	if backup == nil {
+		return
+	}
+	places := []string{"volume"}
+	c.expect(slices.Contains(places, backup.To), "migrate.backup.to", backup.To, oneOf(places), suggest(backup.To, places))
+	c.atLeast("migrate.backup.keep", int64(backup.Keep), 1)
+	c.size("migrate.backup.size", backup.Size)
+	c.expect(backup.StorageClass == "" || isObjectName(backup.StorageClass), "migrate.backup.storageClass", backup.StorageClass,
+		"the name of a StorageClass", "")
+	c.span("migrate.backup.timeout", backup.Timeout)
+	if database := c.site.Database; database == nil || database.MariaDB == nil {
+		c.conflict("migrate.backup", "there is no database of the site's own to back up", "set database: {mariadb: {}}, or leave migrate.backup out")
+	}
 }
 
 func (c *check) command(path string, command []string) {

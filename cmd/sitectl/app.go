@@ -33,8 +33,9 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			deployCommand(),
 			planCommand(),
 			renderCommand(),
-			rbacCommand(),
 			statusCommand(),
+			backupCommand(),
+			restoreCommand(),
 			unlockCommand(),
 			configCommand(),
 			versionCommand(),
@@ -54,6 +55,7 @@ type page struct {
 	name        string
 	usage       string // one line
 	arguments   string // how they are written, for example "[RELEASE]"; empty for a command that takes none
+	verbatim    bool   // the first argument and all after it are a command with flags of its own
 	description string
 	examples    string     // lines of the form "sitectl … # what it is for"
 	flags       []string   // names of the global flags it listens to
@@ -97,10 +99,18 @@ func (p page) command(action func(context.Context, options) error) *cli.Command 
 					hint:    "see sitectl " + p.name + " --help",
 				}
 			}
+			arguments := c.Args().Slice()
+			var err error
+			if !p.verbatim {
+				if arguments, err = lateFlags(c); err != nil {
+					return err
+				}
+			}
 			o, err := readOptions(c)
 			if err != nil {
 				return err
 			}
+			o.arguments = arguments
 			return action(c.Context, o)
 		},
 	}

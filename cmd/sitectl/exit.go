@@ -63,7 +63,7 @@ func exitStatus(ctx context.Context, err error) status {
 		return statusRegistry
 	case is[*deployer.LockedError](err), is[*newerError](err):
 		return statusLocked
-	case is[*deployer.MigrationError](err), is[*deployer.CronError](err):
+	case is[*deployer.MigrationError](err), is[*deployer.BackupError](err), is[*deployer.CronError](err):
 		return statusMigration
 	case is[*deployer.RolloutError](err):
 		return statusRollout

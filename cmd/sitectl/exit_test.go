@@ -38,6 +38,8 @@ func TestExitStatus(t *testing.T) {
 		"registry":                    {registry, statusRegistry},
 		"no image to deploy":          {&missingImageError{}, statusRegistry},
 		"migration":                   {&deployer.MigrationError{}, statusMigration},
+		"backup":                      {&deployer.BackupError{}, statusMigration},
+		"cron":                        {&deployer.CronError{}, statusMigration},
 		"rollout":                     {&deployer.RolloutError{}, statusRollout},
 		"locked":                      {&deployer.LockedError{}, statusLocked},
 		"older than what is running":  {errors.Join(&deployer.PreflightError{}, &newerError{}), statusLocked},

@@ -121,7 +121,6 @@ func readOptions(c *cli.Context) (options, error) {
 		explain:     setting(c, "explain").Bool("explain"),
 		verbose:     setting(c, "verbose").Bool("verbose"),
 		ssh:         setting(c, "ssh").Bool("ssh"),
-		arguments:   c.Args().Slice(),
 		own:         c,
 		stdin:       c.App.Reader,
 		stdout:      c.App.Writer,

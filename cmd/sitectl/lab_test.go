@@ -204,6 +204,13 @@ func decodeResult(t *testing.T, out outcome) result {
 	return r
 }
 
+// decode runs the binary, expects exit status 0, and reads what it prints.
+func (s *labSite) decode(t *testing.T, into any, arguments ...string) {
+	t.Helper()
+	out := s.succeed(t, arguments...)
+	require.NoError(t, json.Unmarshal([]byte(out.stdout), into), out.stdout)
+}
+
 // process is a command under way.
 type process struct {
 	command *exec.Cmd

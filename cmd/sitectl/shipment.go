@@ -202,7 +202,7 @@ func (s *shipment) deploySteps() []step {
 	}
 	pause := step{
 		name:    "pause",
-		skip:    s.skipPause,
+		skip:    s.skipMigrated,
 		run:     s.pauseCron,
 		stopped: "The CronJobs are resumed. The site serves " + serving,
 	}
@@ -222,6 +222,11 @@ func (s *shipment) deploySteps() []step {
 		name:    "prepare",
 		run:     s.layOut,
 		stopped: "Some of namespace, credentials, configuration, volumes, database and cache may be laid out. The site serves what it served before.",
+	}, {
+		name:    "backup",
+		skip:    s.skipBackup,
+		run:     s.backup,
+		stopped: "The dump of the database may still be under way; the next ship waits for it. The site serves what it served before.",
 	}}
 	if after {
 		steps = append(steps, roll, pause, migrate)
@@ -265,8 +270,20 @@ func (s *shipment) skipMigrate(context.Context) (string, error) {
 	return "", nil
 }
 
-// skipPause leaves the CronJobs alone if no migration will run.
-func (s *shipment) skipPause(ctx context.Context) (string, error) {
+func (s *shipment) skipBackup(ctx context.Context) (string, error) {
+	if m := s.source.site.Migrate; m != nil && m.Backup == nil {
+		return "the site file asks for none (migrate.backup)", nil
+	}
+	return s.skipMigrated(ctx)
+}
+
+func (s *shipment) backup(ctx context.Context) error {
+	_, err := s.deployer.Backup(ctx)
+	return err
+}
+
+// skipMigrated skips what is done for a migration if none will run.
+func (s *shipment) skipMigrated(ctx context.Context) (string, error) {
 	if reason, err := s.skipMigrate(ctx); reason != "" || err != nil {
 		return reason, err
 	}

@@ -15,8 +15,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
-
-	"github.com/sitectl/sitectl/lab/load"
 )
 
 func main() {
@@ -79,7 +77,7 @@ type website interface {
 	// checks that visitors can read it.
 	prepare(ctx context.Context, b *browser) error
 	// request is the nth request of the load, counted from 1.
-	request(n int) load.Request
+	request(n int) request
 	// verify checks that visitors see the change, from the release of tag.
 	verify(ctx context.Context, b *browser, tag string) error
 }
