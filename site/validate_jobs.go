@@ -55,11 +55,14 @@ func (c *check) command(path string, command []string) {
 // schedule says what of a schedule is wrong, and nothing more about none.
 func (c *check) schedule(path string, cron Cron) {
 	reason := ""
-	err := checkSchedule(cron.ResolvedSchedule(c.site.Namespace))
+	resolved, err := cron.resolve(c.site.Namespace)
+	if err == nil {
+		err = checkSchedule(resolved)
+	}
 	if err != nil && cron.Schedule != "" {
 		reason = printable(shorten(err.Error()))
 	}
-	c.expect(err == nil, path, cron.Schedule, `a schedule of five fields, such as "*/5 * * * *" or "H * * * *"`, reason)
+	c.expect(err == nil, path, cron.Schedule, `a schedule of five fields, such as "*/5 * * * *", "H * * * *" or "M H(2-4) * * *"`, reason)
 }
 
 // maxCronName is the limit that Kubernetes has for CronJobs: their Jobs get
