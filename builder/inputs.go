@@ -69,7 +69,7 @@ func recipeVersion() (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "layers %s\n", layerFormat)
 	err := templates.Walk(func(name string, content []byte) error {
-		if !strings.HasPrefix(name, "kubernetes/") {
+		if !strings.HasPrefix(name, "kubernetes/") && !strings.HasPrefix(name, "config/") { // no part of an image
 			fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
 		}
 		return nil

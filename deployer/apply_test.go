@@ -23,7 +23,7 @@ func TestApplyLaysOutTheFoundationOnly(t *testing.T) {
 		"Namespace example-com created",
 		"Secret database created",
 		"Secret mysql-root created",
-		"ConfigMap site created",
+		"ConfigMap site created", "ConfigMap apache created",
 		"ConfigMap varnish created",
 		"PersistentVolumeClaim files created",
 		"Service mysql created",

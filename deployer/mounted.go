@@ -64,19 +64,29 @@ type ownSecret struct {
 	name    string
 	keys    []string // without which it is of no use
 	readers []string // "web", "migrate", "cron"
+
+	elsewhere bool // it is not mounted under its own name
 }
 
 // ownSecrets lists those that a site file names.
 func ownSecrets(s site.Site) []ownSecret {
 	var list []ownSecret
 	if s.Database != nil && s.Database.External != nil {
-		list = append(list, ownSecret{s.Database.External.Secret, []string{"user", "password"}, everyReader})
+		list = append(list, ownSecret{
+			name: s.Database.External.Secret, keys: []string{"user", "password"}, readers: everyReader, elsewhere: true,
+		})
 	}
 	if s.Files != nil && s.Files.S3 != nil {
 		list = append(list, ownSecret{name: s.Files.S3.Secret, readers: everyReader})
 	}
 	for _, secret := range s.Secrets {
 		list = append(list, ownSecret{name: secret.Name, readers: secret.For})
+	}
+	if s.Ingress != nil && s.Ingress.BasicAuth != "" {
+		list = append(list, ownSecret{name: s.Ingress.BasicAuth, keys: []string{passwordsKey}, readers: []string{"web"}})
+	}
+	if s.Ingress != nil && s.Ingress.TLS != nil && s.Ingress.TLS.Secret != "" {
+		list = append(list, ownSecret{name: s.Ingress.TLS.Secret, keys: []string{"tls.crt", "tls.key"}}) // the controller's
 	}
 	return list
 }

@@ -4,12 +4,16 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sitectl/sitectl/site"
@@ -97,7 +101,7 @@ func layout(v view, crons []site.Cron) []rendering {
 			}
 		}
 	}
-	add(true, StageFoundation, "namespace", "site.configmap")
+	add(true, StageFoundation, "namespace", "site.configmap", "apache.configmap")
 	add(v.Varnish != nil, StageFoundation, "varnish.configmap")
 	add(v.Files != nil, StageFoundation, "files.persistentvolumeclaim")
 	add(v.MySQL != nil, StageFoundation, "mysql.service", "mysql.statefulset")
@@ -110,7 +114,9 @@ func layout(v view, crons []site.Cron) []rendering {
 	add(true, StageWeb, "web.service", "web.deployment")
 	add(v.Autoscale != nil, StageWeb, "web.horizontalpodautoscaler")
 	add(v.Disruptions, StageWeb, "web.poddisruptionbudget")
-	add(v.Ingress != nil, StageWeb, "web.ingress")
+	gateway := v.Ingress != nil && v.Ingress.Gateway != nil
+	add(v.Ingress != nil && !gateway, StageWeb, "web.ingress")
+	add(gateway, StageWeb, "web.httproute")
 	for _, cron := range crons {
 		list = append(list, rendering{StageCron, "cron.cronjob", newCronView(v.readBy("cron"), cron)})
 	}
@@ -130,12 +136,22 @@ func render(r rendering) (Object, error) {
 	return Object{Stage: r.stage, Unstructured: content}, nil
 }
 
+// kinds are all that is decoded strictly: those of Kubernetes itself, and
+// those of the Gateway API.
+var kinds = sync.OnceValue(func() *runtime.Scheme {
+	kinds := runtime.NewScheme()
+	utilruntime.Must(scheme.AddToScheme(kinds))
+	utilruntime.Must(gatewayv1.Install(kinds))
+	return kinds
+})
+
 // decode reads one manifest. It must decode strictly into the type it claims
 // to be, so that an unknown field or a wrong type never reaches a cluster.
 // What is applied is the manifest as it stands: the typed object would add
 // fields that nobody set, and server-side apply would own them.
 func decode(manifest []byte) (*unstructured.Unstructured, error) {
-	strict := json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme.Scheme, scheme.Scheme,
+	kinds := kinds()
+	strict := json.NewSerializerWithOptions(json.DefaultMetaFactory, kinds, kinds,
 		json.SerializerOptions{Yaml: true, Strict: true})
 	if _, _, err := strict.Decode(manifest, nil, nil); err != nil {
 		return nil, err

@@ -62,6 +62,7 @@ func TestObjectsGolden(t *testing.T) {
 		{"wordpress", ""},
 		{"drupal", ""},
 		{"database", ""},
+		{"gateway", ""},
 		{"shop", ""},
 	}
 	for _, test := range tests {
@@ -151,10 +152,12 @@ func hostileObjects(t *testing.T, name string) []Object {
 	return got
 }
 
-// quantities are numbers to Kubernetes: a hostile one is an error, before it
-// becomes an object.
-var quantities = map[string][]string{
+// unrenderable are numbers to Kubernetes, or texts in configuration that has no
+// quotes for everything: a hostile one is an error, before it becomes an
+// object.
+var unrenderable = map[string][]string{
 	"everything": {
+		".Ingress.UploadSize", ".Ingress.Redirects.From", ".Ingress.Redirects.To",
 		".Web.Resources.CPU", ".Web.Resources.Memory", ".Web.Varnish.Memory",
 		".Database.MariaDB.Memory", ".Database.MariaDB.Storage",
 		".Cache.Memcached.Memory", ".Files.Volume.Size", ".Migrate.Backup.Size",
@@ -162,8 +165,8 @@ var quantities = map[string][]string{
 	"shop": {".Cache.Redis.Memory"},
 }
 
-func isQuantity(path string) bool {
-	return slices.Contains(slices.Concat(slices.Collect(maps.Values(quantities))...), path)
+func isUnrenderable(path string) bool {
+	return slices.Contains(slices.Concat(slices.Collect(maps.Values(unrenderable))...), path)
 }
 
 // choices are words that are looked at and never rendered.
@@ -173,7 +176,7 @@ var choices = []string{".Secrets.For"}
 func fill(value reflect.Value, path string) {
 	switch value.Kind() {
 	case reflect.String:
-		if value.String() != "" && !isQuantity(path) && !slices.Contains(choices, path) {
+		if value.String() != "" && !isUnrenderable(path) && !slices.Contains(choices, path) {
 			value.SetString(hostile)
 		}
 	case reflect.Pointer:
@@ -217,14 +220,17 @@ func structure(value any) any {
 	}
 }
 
-func TestHostileQuantitiesAreErrors(t *testing.T) {
-	for name, paths := range quantities {
+func TestHostileValuesAreRefused(t *testing.T) {
+	for name, paths := range unrenderable {
 		for _, path := range paths {
 			t.Run(path, func(t *testing.T) {
 				s := readSite(t, name, "")
 				field := reflect.ValueOf(&s)
 				for name := range strings.SplitSeq(strings.TrimPrefix(path, "."), ".") {
 					field = reflect.Indirect(field).FieldByName(name)
+					if field.Kind() == reflect.Slice {
+						field = field.Index(0)
+					}
 				}
 				field.SetString(hostile)
 				_, err := Objects(s, testImage(s))
@@ -383,6 +389,7 @@ func TestStagesComeInOrder(t *testing.T) {
 	assert.Equal(t, []string{
 		"foundation: Namespace example-com",
 		"foundation: ConfigMap site",
+		"foundation: ConfigMap apache",
 		"foundation: ConfigMap varnish",
 		"foundation: PersistentVolumeClaim files",
 		"foundation: Service mysql",

@@ -55,7 +55,7 @@ func fieldKinds(view reflect.Type, kinds map[string][]reflect.Kind) {
 // TestQuotesComeFromTheRenderer: quotes around a variable would be doubled,
 // and a variable inside a longer text would not be quoted as a whole.
 func TestQuotesComeFromTheRenderer(t *testing.T) {
-	alone := regexp.MustCompile(`^[^{]*(: |- |\[|, ?)\{\{[A-Za-z.]+\}\}(\]|, .*)?$|^[^{]*(: |- )\{\{\{[A-Za-z.]+\}\}\}$|^\s*\{\{[#/^>] ?[A-Za-z.-]+\}\}$`)
+	alone := regexp.MustCompile(`^[^{]*(: |- |\[|, ?)\{\{[A-Za-z.]+\}\}(\]|, .*)?$|^[^{]*(: |- )\{\{\{[A-Za-z.]+\}\}\}$|^\s*\{\{[#/^>] ?[A-Za-z.-]+\}\}$|^\s*\{\{Key\}\}: \{\{Value\}\}$`)
 	for name, text := range kubernetesTemplates(t) {
 		for line := range strings.Lines(text) {
 			line = strings.TrimRight(line, "\n")
@@ -85,7 +85,7 @@ func kubernetesTemplates(t *testing.T) map[string]string {
 // TestEveryTemplateIsUsed keeps the folder and the layout together.
 func TestEveryTemplateIsUsed(t *testing.T) {
 	used := []string{"kubernetes/backup.job.yaml"} // rendered when it is its turn
-	for _, name := range []string{"everything", "shop"} {
+	for _, name := range []string{"everything", "shop", "gateway"} {
 		s := readSite(t, name, "")
 		v, err := newView(s, testImage(s))
 		require.NoError(t, err)

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/sitectl/sitectl/site"
-	"github.com/sitectl/sitectl/templates"
 )
 
 // view is what the templates render: plain strings and numbers. A pointer
@@ -28,10 +27,12 @@ type view struct {
 	Image          string // reference by tag and digest
 	ChangeCause    string
 	ConfigChecksum string
+	Apache         string // configuration
 	// SecretsChecksum is that of the site's own Secrets; empty while they are
 	// not known.
 	SecretsChecksum string
 	Secrets         []secretView
+	ServicePort     int32
 	Web             webView
 	Autoscale       *autoscaleView
 	Disruptions     bool // some web pods can go while others serve
@@ -139,12 +140,6 @@ type mountView struct {
 	SubPath string // empty for the whole volume
 }
 
-type ingressView struct {
-	Class  string
-	Hosts  []string
-	Issuer string
-}
-
 type migrateView struct {
 	Name           string
 	TimeoutSeconds int64
@@ -204,6 +199,7 @@ func newView(s site.Site, image site.Image) (view, error) {
 		Image:       reference(image),
 		ChangeCause: strings.TrimSpace(image.Tag + " " + image.Commit.Subject),
 		Secrets:     mountedSecrets(s),
+		ServicePort: servicePort(s.Web),
 		Web:         newWebView(s.Web),
 		Autoscale:   newAutoscaleView(s.Web.Autoscale),
 		Disruptions: disruptions(s.Web),
@@ -211,12 +207,15 @@ func newView(s site.Site, image site.Image) (view, error) {
 		Store:       newStoreView(s.Files),
 		Files:       newFilesView(s.Files),
 		Writable:    newWritableView(s.Writable),
-		Ingress:     newIngressView(s.Ingress),
+		Ingress:     newIngressView(s),
 		Migrate:     newMigrateView(s.Migrate, image.Tag),
 		Backup:      newBackupView(s.Migrate),
 	}
 	var err error
-	if v.Varnish, err = newVarnishView(s.Web.Varnish); err != nil {
+	if v.Apache, err = apacheConfiguration(s); err != nil {
+		return view{}, err
+	}
+	if v.Varnish, err = newVarnishView(s); err != nil {
 		return view{}, err
 	}
 	if v.MySQL, err = newMySQLView(s.Database); err != nil {
@@ -273,7 +272,7 @@ func mountedSecrets(s site.Site) []secretView {
 		}
 	}
 	for _, secret := range ownSecrets(s) {
-		if secret.keys == nil { // one with keys is the database's, and not mounted under its own name
+		if !secret.elsewhere {
 			secrets = append(secrets, newSecretView(secret.name, secret.readers))
 		}
 	}
@@ -334,7 +333,8 @@ func disruptions(web site.Web) bool {
 	return least > 1
 }
 
-func newVarnishView(varnish *site.Varnish) (*varnishView, error) {
+func newVarnishView(s site.Site) (*varnishView, error) {
+	varnish := s.Web.Varnish
 	if varnish == nil {
 		return nil, nil
 	}
@@ -342,7 +342,7 @@ func newVarnishView(varnish *site.Varnish) (*varnishView, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web.varnish.memory %q: %w", varnish.Memory, err)
 	}
-	vcl, err := templates.Static("kubernetes/varnish.vcl")
+	vcl, err := varnishConfiguration(s)
 	if err != nil {
 		return nil, err
 	}
@@ -354,7 +354,7 @@ func newVarnishView(varnish *site.Varnish) (*varnishView, error) {
 		Image:   varnish.Image,
 		Storage: fmt.Sprintf("malloc,%d", memory.Value()),
 		Limit:   quantity(limit),
-		VCL:     string(vcl),
+		VCL:     vcl,
 	}, nil
 }
 
@@ -465,17 +465,6 @@ func newWritableView(folders []string) *writableView {
 	return v
 }
 
-func newIngressView(ingress *site.Ingress) *ingressView {
-	if ingress == nil {
-		return nil
-	}
-	v := &ingressView{Class: ingress.Class, Hosts: ingress.Hosts}
-	if ingress.TLS != nil {
-		v.Issuer = ingress.TLS.Issuer
-	}
-	return v
-}
-
 func newMigrateView(migrate *site.Migrate, tag string) *migrateView {
 	if migrate == nil || len(migrate.Steps) == 0 {
 		return nil
@@ -536,7 +525,7 @@ func jobName(tag string, attempt int) string {
 // configuration is what running containers have read from ConfigMaps and do
 // not read again: when it changes, the pods have to be replaced.
 func configuration(v view) []string {
-	values := []string{v.Address, v.Hosts, v.URL, v.Environment}
+	values := []string{v.Address, v.Hosts, v.URL, v.Environment, v.Apache}
 	if v.Memcache != nil {
 		values = append(values, v.Memcache.Servers)
 	}

@@ -63,6 +63,8 @@ func (d decoder) decode(node *yaml.Node, want field, key string) *value {
 		return d.list(node, typ, key)
 	case typ.Kind() == reflect.String:
 		return d.text(node, typ, key)
+	case typ.Kind() == reflect.Bool:
+		return d.choice(node, typ, key)
 	default:
 		return d.number(node, typ, key)
 	}
@@ -259,6 +261,13 @@ func (d decoder) text(node *yaml.Node, typ reflect.Type, key string) *value {
 	return d.scalar(node, reflect.ValueOf(node.Value).Convert(typ), key)
 }
 
+func (d decoder) choice(node *yaml.Node, typ reflect.Type, key string) *value {
+	if node.Kind != yaml.ScalarNode || node.Tag != "!!bool" {
+		return d.wrong(node, typ, key)
+	}
+	return d.scalar(node, reflect.ValueOf(strings.EqualFold(node.Value, "true")), key)
+}
+
 func (d decoder) number(node *yaml.Node, typ reflect.Type, key string) *value {
 	var number int64
 	if node.Kind != yaml.ScalarNode || node.Tag != "!!int" {
@@ -303,6 +312,8 @@ func shapeOf(typ reflect.Type) string {
 		return "a list"
 	case typ.Kind() == reflect.String:
 		return "text"
+	case typ.Kind() == reflect.Bool:
+		return "true or false"
 	default:
 		return "a whole number"
 	}

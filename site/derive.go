@@ -20,10 +20,7 @@ func (r *resolution) derive(extensions []string) {
 		r.site.Build.Runtime = defaultRuntime(r.site.Image)
 		r.noteDefault("build.runtime")
 	}
-	if r.site.Ingress != nil && r.places["ingress.hosts"] == nil {
-		r.site.Ingress.Hosts = []string{defaultHost(r.site.Address, r.site.Environment)}
-		r.noteDefault("ingress.hosts")
-	}
+	r.deriveIngress()
 	r.deriveFilesPath()
 	r.deriveReaders()
 	if place := r.places[extensionsKey]; place != nil && !place.origin.inFile() {
@@ -31,6 +28,24 @@ func (r *resolution) derive(extensions []string) {
 			r.noteDefault(joinIndex(extensionsKey, len(r.site.Build.PHP.Extensions)))
 			r.site.Build.PHP.Extensions = append(r.site.Build.PHP.Extensions, extension)
 		}
+	}
+}
+
+func (r *resolution) deriveIngress() {
+	if r.site.Ingress == nil {
+		return
+	}
+	if r.places["ingress.hosts"] == nil {
+		r.site.Ingress.Hosts = []string{defaultHost(r.site.Address, r.site.Environment)}
+		r.noteDefault("ingress.hosts")
+	}
+	if r.places["ingress.paths"] == nil {
+		r.site.Ingress.Paths = []string{"/"}
+		r.noteDefault("ingress.paths")
+	}
+	if r.places["ingress.noindex"] == nil {
+		r.site.Ingress.Noindex = r.site.Environment != "" && r.site.Environment != production
+		r.noteDefault("ingress.noindex")
 	}
 }
 

@@ -51,6 +51,8 @@ func encode(v reflect.Value) *yaml.Node {
 		return list
 	case v.Kind() == reflect.String:
 		return encodeText(v.String())
+	case v.Kind() == reflect.Bool:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: strconv.FormatBool(v.Bool())}
 	default:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.FormatInt(v.Int(), 10)}
 	}

@@ -99,7 +99,17 @@ func TestMerge(t *testing.T) {
 			assert.Empty(t, s.Context)
 		}},
 		{"an environment adds a section that the file removes", "preset: wordpress\ningress: null\nenvironments: {staging: {ingress: {class: traefik}}}", func(t *testing.T, s Site) {
-			assert.Equal(t, &Ingress{Class: "traefik", Hosts: []string{"staging.example.com"}}, s.Ingress)
+			assert.Equal(t, "traefik", s.Ingress.Class)
+			assert.Equal(t, []string{"staging.example.com"}, s.Ingress.Hosts)
+		}},
+		{"search engines are for production", "environments: {production: {}, staging: {}}", func(t *testing.T, s Site) {
+			assert.False(t, s.Ingress.Noindex)
+		}},
+		{"a file without environments is production", "", func(t *testing.T, s Site) {
+			assert.False(t, s.Ingress.Noindex)
+		}},
+		{"and for whom else the file says", "environments: {staging: {ingress: {noindex: false}}}", func(t *testing.T, s Site) {
+			assert.False(t, s.Ingress.Noindex)
 		}},
 		{"a section below a removed one", "preset: wordpress\nfiles: null\nenvironments: {staging: {files: {volume: {path: uploads}}}}", func(t *testing.T, s Site) {
 			require.NotNil(t, s.Files)

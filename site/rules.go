@@ -106,6 +106,12 @@ func isEndpoint(text string) bool {
 		(isHost(u.Hostname()) || net.ParseIP(u.Hostname()) != nil) && u.Scheme+"://"+u.Host == text
 }
 
+// isPathPrefix accepts what an Ingress takes for the type Prefix, and Apache,
+// Kubernetes and the Gateway API for the same path.
+func isPathPrefix(p string) bool {
+	return strings.HasPrefix(p, "/") && path.Clean(p) == p && (p == "/" || pathCharacters.MatchString(p))
+}
+
 var mebibyte = resource.MustParse("1Mi")
 
 // isSize accepts whole bytes, and enough of them that no unit was forgotten.

@@ -301,19 +301,63 @@ type Cron struct {
 	Timeout  Duration `yaml:"timeout" json:"timeout"` // default 1h
 }
 
-// Ingress is how the site is reached from outside.
+// Ingress is how the site is reached from outside: through an Ingress or, if
+// Gateway is set, an HTTPRoute. What only some controllers can do is done in
+// the site's own pods, by Apache, so that it is the same behind each of them.
+// An image that is built by the site's own Dockerfile has to include
+// /config/apache/*.conf for it.
 type Ingress struct {
-	Class string `yaml:"class,omitempty" json:"class,omitempty"` // empty for the cluster's default
+	Class   string   `yaml:"class,omitempty" json:"class,omitempty"` // empty for the cluster's default
+	Gateway *Gateway `yaml:"gateway,omitempty" json:"gateway,omitempty"`
 	// Hosts is never empty and its first item has no wildcard. Default:
 	// Address; "<environment>.<address>" if there is an environment other
 	// than "production".
-	Hosts []string `yaml:"hosts" json:"hosts"`
-	TLS   *TLS     `yaml:"tls,omitempty" json:"tls,omitempty"`
+	Hosts     []string   `yaml:"hosts" json:"hosts"`
+	Paths     []string   `yaml:"paths" json:"paths"`                             // prefixes that lead to the site at each host; default "/"
+	Redirects []Redirect `yaml:"redirects,omitempty" json:"redirects,omitempty"` // of further hosts
+	TLS       *TLS       `yaml:"tls,omitempty" json:"tls,omitempty"`             // nil for plain HTTP
+	HSTS      *HSTS      `yaml:"hsts,omitempty" json:"hsts,omitempty"`
+	// BasicAuth names a Secret with the key "htpasswd", a file of users and
+	// passwords as Apache reads it; empty for a site that anybody may see.
+	BasicAuth string `yaml:"basicAuth,omitempty" json:"basicAuth,omitempty"`
+	// Noindex asks search engines to leave the site out. Default: true in
+	// every environment but "production".
+	Noindex bool `yaml:"noindex" json:"noindex"`
+	// UploadSize is the largest file that can be uploaded, a Kubernetes
+	// quantity; empty for what PHP is configured to take (build.php.ini).
+	UploadSize string   `yaml:"uploadSize,omitempty" json:"uploadSize,omitempty"`
+	Timeout    Duration `yaml:"timeout" json:"timeout"` // how long the site may take for an answer; default 5m
+	// Annotations are further ones for the controller.
+	Annotations map[string]string `yaml:"annotations,omitempty" json:"annotations,omitempty"`
 }
 
-// TLS asks cert-manager for a certificate.
+// Gateway is the one that an HTTPRoute is attached to.
+type Gateway struct {
+	Name      string `yaml:"name" json:"name"`
+	Namespace string `yaml:"namespace,omitempty" json:"namespace,omitempty"` // empty for the site's own
+	Section   string `yaml:"section,omitempty" json:"section,omitempty"`     // name of a listener; empty for all that admit the hosts
+}
+
+// Redirect sends the visitors of one host to the same page of another.
+type Redirect struct {
+	From   string `yaml:"from" json:"from"`     // a host that is none of Hosts
+	To     string `yaml:"to" json:"to"`         // a host
+	Status int    `yaml:"status" json:"status"` // 301 (default), 302, 307 or 308
+}
+
+// TLS says that visitors use HTTPS. The certificate is that of cert-manager,
+// one in a Secret, or, with neither, what the controller or the Gateway has.
 type TLS struct {
-	Issuer string `yaml:"issuer" json:"issuer"` // name of a ClusterIssuer
+	Issuer   string `yaml:"issuer,omitempty" json:"issuer,omitempty"` // name of a ClusterIssuer of cert-manager
+	Secret   string `yaml:"secret,omitempty" json:"secret,omitempty"` // name of an existing Secret of the type kubernetes.io/tls
+	Redirect bool   `yaml:"redirect" json:"redirect"`                 // send plain HTTP to HTTPS; default true
+}
+
+// HSTS has browsers use HTTPS only (RFC 6797).
+type HSTS struct {
+	MaxAge     Duration `yaml:"maxAge" json:"maxAge"`         // default 8760h, a year
+	Subdomains bool     `yaml:"subdomains" json:"subdomains"` // and for every host below
+	Preload    bool     `yaml:"preload" json:"preload"`       // consent to the lists that browsers bring along (hstspreload.org)
 }
 
 // Folders inside the site's image and pods.

@@ -15,12 +15,15 @@ func validateTogether(resolutions []*resolution, report *report) {
 		for i, host := range r.site.Ingress.Hosts {
 			claims.take(r, report, joinIndex("ingress.hosts", i), "ingress.hosts", host, "answer for")
 		}
+		for i, redirect := range r.site.Ingress.Redirects {
+			claims.take(r, report, joinIndex("ingress.redirects", i)+".from", "ingress.redirects", redirect.From, "answer for")
+		}
 	}
 }
 
 // claim is a name that only one environment can have.
 type claim struct {
-	context, key, name string
+	context, verb, name string
 }
 
 // claims holds the environment that has a name.
@@ -29,7 +32,7 @@ type claims map[claim]string
 // take claims a name for an environment, or reports at a path of it that an
 // earlier one has the name.
 func (cs claims) take(r *resolution, report *report, path, key, name, verb string) {
-	claim := claim{r.site.Context, key, name}
+	claim := claim{r.site.Context, verb, name}
 	earlier, taken := cs[claim]
 	if !taken {
 		cs[claim] = r.environment

@@ -197,6 +197,9 @@ func (c *check) secrets() {
 	if files := c.site.Files; files != nil && files.S3 != nil {
 		paths, names = append(paths, "files.s3.secret"), append(names, files.S3.Secret)
 	}
+	if ingress := c.site.Ingress; ingress != nil && ingress.BasicAuth != "" {
+		paths, names = append(paths, "ingress.basicAuth"), append(names, ingress.BasicAuth)
+	}
 	c.unique(paths, names)
 }
 

@@ -19,7 +19,7 @@ import (
 	"github.com/cbroglie/mustache"
 )
 
-//go:embed build drupal kubernetes wordpress
+//go:embed build config drupal kubernetes wordpress
 var files embed.FS
 
 // strict makes a variable that the view lacks an error instead of nothing.

@@ -67,6 +67,7 @@ var directDependencies = []string{
 	"k8s.io/client-go",
 	"k8s.io/streaming",
 	"k8s.io/utils",
+	"sigs.k8s.io/gateway-api",
 	"sigs.k8s.io/yaml",
 }
 
