@@ -120,6 +120,17 @@ func (b *Builder) Find(ctx context.Context, s site.Site, commit site.Commit) (si
 	return site.Image{Repository: s.Image, Tag: commit.Tag, Digest: digest, Commit: commit}, true, nil
 }
 
+// Has says whether the registry has an image under its digest, with one
+// request. Errors: *RegistryError.
+func (b *Builder) Has(ctx context.Context, image site.Image) (bool, error) {
+	repo, err := b.repository(image.Repository)
+	if err != nil {
+		return false, err
+	}
+	_, found, err := repo.headReference(ctx, repo.name.Digest(image.Digest))
+	return found, err
+}
+
 // head returns the digest that a tag points to, and whether there is one.
 func (r *repository) head(ctx context.Context, tag string) (string, bool, error) {
 	return r.headReference(ctx, r.name.Tag(tag))

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -49,7 +50,10 @@ func Connect(s site.Site, opts Options) (*Deployer, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Deployer{site: s, server: config.Host, opts: opts, fence: &fence{}}
+	d := &Deployer{
+		site: s, server: config.Host, opts: opts,
+		silence: &silence{}, fence: &fence{}, mu: &sync.Mutex{},
+	}
 	// The defaults, 5 requests a second, would queue a deploy for seconds.
 	config.QPS, config.Burst = 50, 100
 	config.UserAgent = fieldManager
@@ -57,7 +61,7 @@ func Connect(s site.Site, opts Options) (*Deployer, error) {
 	direct := rest.CopyConfig(config) // a tunnel is no request that can be sent twice
 	config.Wrap(d.fence.around)       // each time that a request is sent
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return &persistent{next: next, silence: &d.silence, tell: d.progress}
+		return &persistent{next: next, silence: d.silence, tell: d.progress}
 	})
 
 	transport, err := rest.HTTPClientFor(config)

@@ -27,7 +27,7 @@ func (d *Deployer) Cron(ctx context.Context, image site.Image) error {
 			return fmt.Errorf("resume %s: %w", object, err)
 		}
 	}
-	dropped, err := d.droppedCronJobs(ctx)
+	dropped, err := d.droppedCronJobs(ctx, objects)
 	if err != nil {
 		return err
 	}
@@ -38,21 +38,21 @@ func (d *Deployer) Cron(ctx context.Context, image site.Image) error {
 		if err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("delete CronJob %s: %w", name, err)
 		}
-		d.progress(fmt.Sprintf("CronJob %s deleted, the site file no longer has it", name))
+		d.progress(fmt.Sprintf("CronJob %s deleted, the release does not have it", name))
 	}
 	return d.ResumeCron(ctx)
 }
 
 // droppedCronJobs names the CronJobs that sitectl made for this site and that
-// the site file does not have any more.
-func (d *Deployer) droppedCronJobs(ctx context.Context) ([]string, error) {
+// are not among the objects any more.
+func (d *Deployer) droppedCronJobs(ctx context.Context, objects []Object) ([]string, error) {
 	list, err := d.client.BatchV1().CronJobs(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: ownLabels(d.site.Namespace, "cron")})
 	if err != nil {
 		return nil, fmt.Errorf("list CronJobs: %w", err)
 	}
 	var dropped []string
 	for _, job := range list.Items {
-		if !slices.ContainsFunc(d.site.Cron, func(c site.Cron) bool { return c.Name == job.Name }) {
+		if !slices.ContainsFunc(objects, func(o Object) bool { return o.GetKind() == "CronJob" && o.GetName() == job.Name }) {
 			dropped = append(dropped, job.Name)
 		}
 	}

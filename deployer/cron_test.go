@@ -25,7 +25,7 @@ func TestCronDeletesOnlyItsOwn(t *testing.T) {
 	assert.Equal(t, []string{
 		"CronJob newsletter created",
 		"CronJob report created",
-		"CronJob dropped deleted, the site file no longer has it",
+		"CronJob dropped deleted, the release does not have it",
 	}, c.lines)
 	job, err := c.client.BatchV1().CronJobs(s.Namespace).Get(t.Context(), "newsletter", metav1.GetOptions{})
 	require.NoError(t, err)

@@ -35,14 +35,15 @@ type Options struct {
 // Its methods may be called one after the other, not at the same time.
 type Deployer struct {
 	site    site.Site
-	server  string  // address of the API server
-	silence silence // of it
+	server  string   // address of the API server
+	silence *silence // of it
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
 	forward forwarder
 	opts    Options
-	mounted *string    // see mountedChecksum; nil until it is asked for
-	mu      sync.Mutex // holds what is reported apart
+	mounted *string     // see mountedChecksum; nil until it is asked for
+	earlier *earlier    // what the steps take their objects from; nil for the site file
+	mu      *sync.Mutex // holds what is reported apart
 
 	sighting sighting // of the lock
 	fence    *fence   // between this Deployer and the API server

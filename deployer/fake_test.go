@@ -46,6 +46,8 @@ func newFakeCluster(t *testing.T, s site.Site, objects ...runtime.Object) *fakeC
 	c.dyn.PrependReactor("*", "*", c.react)
 	c.Deployer = &Deployer{
 		site:    s,
+		silence: &silence{},
+		mu:      &sync.Mutex{},
 		server:  "https://cluster.example.com:6443",
 		client:  c.clients,
 		dynamic: c.dyn,

@@ -27,6 +27,7 @@ const (
 	recordPrefix = "release-"
 	recordLabel  = releaseAnnotation // with the number: it tells records from other ConfigMaps
 	recordKey    = "release"         // the Release, as JSON
+	verifyKey    = "verify"          // what the site must answer, as JSON
 	manifestsKey = "manifests"       // the rendered objects, as JSON with their stages, compressed
 )
 
@@ -41,7 +42,7 @@ const longestMessage = 500
 // Begin writes down that image is about to be shipped, under the next number.
 // What follows must call End or Record.
 func (d *Deployer) Begin(ctx context.Context, image site.Image) (Release, error) {
-	objects, err := d.objects(ctx, image)
+	objects, err := d.whole(ctx, image)
 	if err != nil {
 		return Release{}, err
 	}
@@ -52,7 +53,10 @@ func (d *Deployer) Begin(ctx context.Context, image site.Image) (Release, error)
 		By:         d.opts.By,
 		At:         now(),
 		Outcome:    Begun,
-		Reversible: d.site.Migrate == nil,
+		Reversible: d.site.Migrate == nil || d.site.Migrate.Reversible,
+	}
+	if d.earlier != nil {
+		release.Back = cmp.Or(d.earlier.release.Back, d.earlier.release.Number)
 	}
 	if release.Manifests, err = checksum(objects); err != nil {
 		return Release{}, err
@@ -67,10 +71,39 @@ func (d *Deployer) Begin(ctx context.Context, image site.Image) (Release, error)
 	for {
 		release.Number++
 		err := d.createRecord(ctx, release, objects)
-		if !apierrors.IsAlreadyExists(err) { // by a record that cannot be read
+		if !apierrors.IsAlreadyExists(err) {
+			return release, err
+		}
+		// It is one that cannot be read, or this one: made by a request whose
+		// answer was lost.
+		if ours, err := d.isRecorded(ctx, release); ours || err != nil {
 			return release, err
 		}
 	}
+}
+
+// whole are the objects to keep with a release: all of them, so that a
+// release which goes back can itself be gone back to.
+func (d *Deployer) whole(ctx context.Context, image site.Image) ([]Object, error) {
+	if d.earlier != nil {
+		return d.earlier.objects, nil
+	}
+	return d.objects(ctx, image)
+}
+
+// isRecorded says whether the record of a release is the one that was to be
+// written.
+func (d *Deployer) isRecorded(ctx context.Context, release Release) (bool, error) {
+	data, err := json.Marshal(release)
+	if err != nil {
+		return false, err
+	}
+	name := recordName(release.Number)
+	record, err := d.client.CoreV1().ConfigMaps(d.site.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return false, fmt.Errorf("read ConfigMap %s: %w", name, err)
+	}
+	return record.Data[recordKey] == string(data), nil
 }
 
 // Migrating writes down that the migration of a release is about to run,
@@ -97,7 +130,7 @@ func (d *Deployer) Releases(ctx context.Context) ([]Release, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the records of releases: %w", err)
 	}
-	var releases []Release
+	releases := []Release{}
 	for _, record := range records.Items {
 		release := Release{}
 		if json.Unmarshal([]byte(record.Data[recordKey]), &release) == nil && record.Name == recordName(release.Number) {
@@ -106,6 +139,15 @@ func (d *Deployer) Releases(ctx context.Context) ([]Release, error) {
 	}
 	slices.SortFunc(releases, func(a, b Release) int { return cmp.Compare(b.Number, a.Number) })
 	return releases, nil
+}
+
+// History is Releases for a command that has made no request before.
+func (d *Deployer) History(ctx context.Context) (releases []Release, err error) {
+	err = d.reach(ctx, func(ctx context.Context) error {
+		releases, err = d.Releases(ctx)
+		return err
+	})
+	return releases, err
 }
 
 // recordSelector selects the records of this site.
@@ -117,6 +159,10 @@ func recordName(number int) string { return recordPrefix + strconv.Itoa(number) 
 
 func (d *Deployer) createRecord(ctx context.Context, release Release, objects []Object) error {
 	data, err := json.Marshal(release)
+	if err != nil {
+		return err
+	}
+	verify, err := json.Marshal(d.site.Web.Verify)
 	if err != nil {
 		return err
 	}
@@ -134,7 +180,7 @@ func (d *Deployer) createRecord(ctx context.Context, release Release, objects []
 				recordLabel:                    strconv.Itoa(release.Number),
 			},
 		},
-		Data:       map[string]string{recordKey: string(data)},
+		Data:       map[string]string{recordKey: string(data), verifyKey: string(verify)},
 		BinaryData: map[string][]byte{manifestsKey: manifests},
 	}
 	_, err = d.client.CoreV1().ConfigMaps(d.site.Namespace).Create(ctx, record, metav1.CreateOptions{FieldManager: fieldManager})

@@ -101,7 +101,7 @@ func (l *lockServer) lease() *coordinationv1.Lease {
 
 // other is somebody else at the same site.
 func (l *lockServer) other(by string) *Deployer {
-	return &Deployer{site: l.site, client: l.clients, dynamic: l.dyn, opts: Options{By: by}, fence: &fence{}}
+	return &Deployer{site: l.site, client: l.clients, dynamic: l.dyn, opts: Options{By: by}, fence: &fence{}, mu: &sync.Mutex{}}
 }
 
 // leave is a lock that somebody holds who does not renew it.

@@ -81,8 +81,11 @@ func renderAll(s site.Site, image site.Image, mounted string) ([]Object, error) 
 }
 
 // objects are what a deploy of image applies. Every step takes its part from
-// here.
+// here, whatever is deployed: the site file, or a release of the history.
 func (d *Deployer) objects(ctx context.Context, image site.Image) ([]Object, error) {
+	if d.earlier != nil {
+		return d.earlier.takenBack(), nil
+	}
 	mounted, err := d.mountedChecksum(ctx)
 	if err != nil {
 		return nil, err

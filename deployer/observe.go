@@ -85,7 +85,7 @@ func (d *Deployer) observe(ctx context.Context, kinds ...observed) (*observation
 		ctx:     ctx,
 		cancel:  cancel,
 		server:  d.server,
-		silence: &d.silence,
+		silence: d.silence,
 		looked:  time.Now(),
 		saw:     true,
 		ask: func(ctx context.Context) error {

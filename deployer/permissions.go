@@ -34,17 +34,17 @@ func permissions(namespace string, objects []Object, exists bool) []authorizatio
 			add(object.resource().Group, object.resource().Resource, "", "get", "create", "patch") // apply
 		}
 	}
-	add("", "secrets", "", "get", "create", "patch")                    // credentials, pull secret
-	add("", "configmaps", "", "list", "create", "patch", "delete")      // records of releases
-	add("", "pods", "", "list", "watch", "delete")                      // verdicts, and a fresh start after one
-	add("", "pods", "log", "get")                                       // what a pod says
-	add("", "pods", "portforward", "create")                            // verify
-	add("", "events", "", "list", "watch")                              // verdicts
-	add("apps", "deployments", "", "list", "watch")                     // rollout
-	add("apps", "replicasets", "", "list", "watch")                     // rollout
-	add("batch", "cronjobs", "", "get", "list", "patch", "delete")      // suspended and resumed; deleted when the site file drops them
-	add("coordination.k8s.io", "leases", "", "get", "create", "update") // lock
-	add("discovery.k8s.io", "endpointslices", "", "list")               // verify
+	add("", "secrets", "", "get", "create", "patch")                      // credentials, pull secret
+	add("", "configmaps", "", "get", "list", "create", "patch", "delete") // records of releases
+	add("", "pods", "", "list", "watch", "delete")                        // verdicts, and a fresh start after one
+	add("", "pods", "log", "get")                                         // what a pod says
+	add("", "pods", "portforward", "create")                              // verify
+	add("", "events", "", "list", "watch")                                // verdicts
+	add("apps", "deployments", "", "list", "watch")                       // rollout
+	add("apps", "replicasets", "", "list", "watch")                       // rollout
+	add("batch", "cronjobs", "", "get", "list", "patch", "delete")        // suspended and resumed; deleted when the site file drops them
+	add("coordination.k8s.io", "leases", "", "get", "create", "update")   // lock
+	add("discovery.k8s.io", "endpointslices", "", "list")                 // verify
 	for _, object := range objects {
 		switch object.GetKind() {
 		case "StatefulSet":

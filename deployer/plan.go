@@ -90,7 +90,7 @@ func (d *Deployer) Plan(ctx context.Context, image site.Image) (Plan, error) {
 		return Plan{}, err
 	}
 	plan.Changes = slices.Insert(plan.Changes, 1, secrets...) // after the namespace, as Apply does
-	dropped, err := d.droppedCronJobs(ctx)
+	dropped, err := d.droppedCronJobs(ctx, objects)
 	if err != nil {
 		return Plan{}, err
 	}

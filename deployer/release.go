@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -38,7 +39,19 @@ type Release struct {
 	Outcome    Outcome     `json:"outcome"`
 	Migrated   bool        `json:"migrated,omitempty"`   // its migration was started
 	Reversible bool        `json:"reversible,omitempty"` // what was served before it can run on what its migration leaves
+	Back       int         `json:"back,omitempty"`       // number of the release that it went back to; 0 if it is a new one
 	Message    string      `json:"message,omitempty"`    // why it was not shipped
+}
+
+// Built is the image of the release.
+func (r Release) Built() site.Image {
+	repository := strings.TrimSuffix(r.Image, "@"+r.Digest)
+	return site.Image{
+		Repository: strings.TrimSuffix(repository, ":"+r.Commit.Tag),
+		Tag:        r.Commit.Tag,
+		Digest:     r.Digest,
+		Commit:     r.Commit,
+	}
 }
 
 // releaseAnnotation is where the Deployment web keeps the Release that was

@@ -46,7 +46,7 @@ func (e *VerifyError) Unwrap() error { return e.Err }
 
 // Hint says what to do next.
 func (e *VerifyError) Hint() string {
-	return "the new release is running; what the site must answer is web.verify in the site file"
+	return "what the site must answer is web.verify in the site file"
 }
 
 // Verify asks the site for the page of web.verify through the Service web,

@@ -264,6 +264,9 @@ type Migrate struct {
 	CronWait Duration      `yaml:"cronWait" json:"cronWait"`
 	Backup   *Backup       `yaml:"backup,omitempty" json:"backup,omitempty"` // nil for none
 	Steps    []MigrateStep `yaml:"steps" json:"steps"`
+	// Reversible says that the release before runs on what the migration
+	// leaves, so that the site may be put back after it; default false.
+	Reversible bool `yaml:"reversible" json:"reversible"`
 }
 
 // Backup is a dump of the site's own database that is made before each

@@ -36,6 +36,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			statusCommand(),
 			backupCommand(),
 			restoreCommand(),
+			historyCommand(),
+			rollbackCommand(),
 			unlockCommand(),
 			configCommand(),
 			versionCommand(),

@@ -29,7 +29,7 @@ func runDeploy(ctx context.Context, o options) error {
 	s := newShipment(o, "deployed")
 	err := s.do(ctx, s.checkStep(s.checkDeploy))
 	if err == nil && !s.running {
-		err = s.deploy(ctx)
+		err = s.deploy(ctx, s.lookAgain, s.deploySteps())
 	}
 	return s.finish(ctx, err)
 }

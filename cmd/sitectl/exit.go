@@ -35,7 +35,7 @@ var statusMeanings = map[status]string{
 	statusBuild:     "the builder cannot be reached, a build step failed, or the audit refuses the image",
 	statusRegistry:  "the registry cannot be reached, or refuses the login or the push",
 	statusMigration: "the migration failed; the site serves what it served before",
-	statusRollout:   "the rollout failed; the site serves what it served before",
+	statusRollout:   "the rollout or its verification failed; the site serves what it served before, or says why not",
 	statusLocked:    "another ship is under way, or a newer release is out",
 	statusCancelled: "cancelled by SIGINT or SIGTERM; the next ship works",
 }
@@ -55,7 +55,7 @@ func exitStatus(ctx context.Context, err error) status {
 		return statusCancelled
 	}
 	switch {
-	case is[*usageError](err), is[site.Problems](err), is[*site.DirtyError](err), is[*site.RepositoryError](err):
+	case is[*usageError](err), is[*deployer.NoReleaseError](err), is[site.Problems](err), is[*site.DirtyError](err), is[*site.RepositoryError](err):
 		return statusUsage
 	case is[*builder.BuildError](err), is[*builder.AuditError](err):
 		return statusBuild
@@ -65,7 +65,7 @@ func exitStatus(ctx context.Context, err error) status {
 		return statusLocked
 	case is[*deployer.MigrationError](err), is[*deployer.BackupError](err), is[*deployer.CronError](err):
 		return statusMigration
-	case is[*deployer.RolloutError](err):
+	case is[*deployer.RolloutError](err), is[*deployer.VerifyError](err):
 		return statusRollout
 	default:
 		return statusFailed

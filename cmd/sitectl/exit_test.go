@@ -44,7 +44,8 @@ func TestExitStatus(t *testing.T) {
 		"locked":                      {&deployer.LockedError{}, statusLocked},
 		"older than what is running":  {errors.Join(&deployer.PreflightError{}, &newerError{}), statusLocked},
 		"a lock that was lost":        {&deployer.LockLostError{Err: io.ErrUnexpectedEOF}, statusFailed},
-		"verification":                {&deployer.VerifyError{}, statusFailed},
+		"verification":                {&deployer.VerifyError{}, statusRollout},
+		"no such release":             {&deployer.NoReleaseError{}, statusUsage},
 		"cluster":                     {cluster, statusFailed},
 		"wrapped":                     {fmt.Errorf("ship: %w", &stepError{err: registry}), statusRegistry},
 		"the earliest of several":     {errors.Join(cluster, registry, build), statusBuild},
@@ -105,6 +106,10 @@ func TestReport(t *testing.T) {
 		"words of others": {
 			&stepError{step: step{failed: "Nothing was deployed."}, err: errors.New("exit code: 1\n  \x1b[2Jlast line\r\n")},
 			"sitectl: exit code: 1\n    [2Jlast line\nNothing was deployed.\n",
+		},
+		"what became of the site": {
+			&stepError{step: step{failed: "The site was not put back:\n  forward: sitectl ship"}, err: errors.New("it crashes")},
+			"sitectl: it crashes\nThe site was not put back:\n  forward: sitectl ship\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

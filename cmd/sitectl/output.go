@@ -18,7 +18,7 @@ import (
 // result is what ship, build and deploy print with --output json: one
 // document, also when they fail. Fields may be added to it, never changed.
 type result struct {
-	// Outcome is "shipped", "built" or "deployed", after the command;
+	// Outcome is "shipped", "built", "deployed" or "rolled back", after the command;
 	// "running" if the commit was running already and nothing was done;
 	// "failed" or "cancelled".
 	Outcome     string            `json:"outcome"`
@@ -27,10 +27,11 @@ type result struct {
 	Namespace   string            `json:"namespace,omitempty"`
 	URL         string            `json:"url,omitempty"` // where the site is; empty if it has no ingress
 	Commit      site.Commit       `json:"commit"`
-	Image       *imageResult      `json:"image,omitempty"`   // nil if the registry does not have it
-	Build       *buildResult      `json:"build,omitempty"`   // nil if nothing was built
-	Release     *deployer.Release `json:"release,omitempty"` // nil unless it is recorded
-	Steps       []stepReport      `json:"steps"`             // those it came to, in order
+	Image       *imageResult      `json:"image,omitempty"`    // nil if the registry does not have it
+	Build       *buildResult      `json:"build,omitempty"`    // nil if nothing was built
+	Release     *deployer.Release `json:"release,omitempty"`  // nil unless it is recorded
+	Restored    *deployer.Release `json:"restored,omitempty"` // that the site was put back to, after a failure; nil if it was not
+	Steps       []stepReport      `json:"steps"`              // those it came to, in order
 	Error       *errorResult      `json:"error,omitempty"`
 }
 
@@ -53,6 +54,7 @@ type buildResult struct {
 type errorResult struct {
 	ExitStatus status    `json:"exitStatus"`
 	Problems   []problem `json:"problems"`
+	State      string    `json:"state,omitempty"` // of the site, where the problems do not say it
 }
 
 // finish tells how it went, as a summary for people or a document for
@@ -82,6 +84,7 @@ func (s *shipment) result(ctx context.Context, err error) result {
 		URL:         address(s.source.site),
 		Commit:      s.source.commit,
 		Release:     s.release,
+		Restored:    s.restored,
 		Steps:       s.steps,
 	}
 	if s.running {
@@ -99,7 +102,7 @@ func (s *shipment) result(ctx context.Context, err error) result {
 	}
 	if err != nil {
 		r.Outcome = "failed"
-		r.Error = &errorResult{exitStatus(ctx, err), problems(err)}
+		r.Error = &errorResult{exitStatus(ctx, err), problems(err), state(err)}
 		if r.Error.ExitStatus == statusCancelled {
 			r.Outcome = "cancelled"
 		}

@@ -92,10 +92,19 @@ func report(ctx context.Context, stderr io.Writer, err error) {
 			say(stderr, "  hint: %s", p.Hint)
 		}
 	}
-	var step *stepError
-	if errors.As(err, &step) && step.step.failed != "" {
-		say(stderr, "%s", step.step.failed)
+	for line := range strings.Lines(state(err)) {
+		say(stderr, "%s", strings.TrimSuffix(line, "\n"))
 	}
+}
+
+// state says in which state a failure has left the site; nothing where the
+// error itself does.
+func state(err error) string {
+	var step *stepError
+	if !errors.As(err, &step) {
+		return ""
+	}
+	return step.step.failed
 }
 
 // reportInterruption says in which state the site was left.

@@ -34,7 +34,7 @@ func runShip(ctx context.Context, o options) error {
 		err = s.do(ctx, s.buildStep())
 	}
 	if err == nil && !s.running {
-		err = s.deploy(ctx)
+		err = s.deploy(ctx, s.lookAgain, s.deploySteps())
 	}
 	return s.finish(ctx, err)
 }

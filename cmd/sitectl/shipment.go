@@ -35,8 +35,10 @@ type shipment struct {
 	report  *builder.Report   // nil unless something was built
 	begun   *deployer.Release // nil until the deploy is about to change what runs
 	release *deployer.Release // nil until it is recorded
-	running bool              // the commit was running already
-	paused  bool              // the CronJobs may be suspended
+	// restored is the release that the site was put back to; nil if it was not.
+	restored *deployer.Release
+	running  bool // the commit was running already
+	paused   bool // the CronJobs may be suspended
 }
 
 func newShipment(o options, outcome string) *shipment {
@@ -111,8 +113,9 @@ func (s *shipment) leaveBuilder() {
 // which the deployer takes two to release the lock.
 const endTimeout = 5 * time.Second
 
-// deploy turns s.image into the running release under the lock of the site.
-func (s *shipment) deploy(ctx context.Context) error {
+// deploy runs the steps that turn s.image into the running release under the
+// lock of the site. What has changed since the check is found by again.
+func (s *shipment) deploy(ctx context.Context, again func(context.Context) error, steps []step) error {
 	const untouched = "Nothing was deployed."
 	held, unlock := ctx, func() {}
 	defer func() { unlock() }()
@@ -124,7 +127,7 @@ func (s *shipment) deploy(ctx context.Context) error {
 				return err
 			}
 			held, unlock = locked, release
-			return s.lookAgain(held)
+			return again(held)
 		},
 		stopped: untouched,
 		failed:  untouched,
@@ -132,7 +135,7 @@ func (s *shipment) deploy(ctx context.Context) error {
 	if err := s.do(ctx, lock); err != nil || s.running {
 		return err
 	}
-	return lockLost(held, s.deployLocked(held))
+	return lockLost(held, s.deployLocked(held, steps))
 }
 
 // lookAgain finds out what was shipped since the check, before the lock was
@@ -161,19 +164,19 @@ func lockLost(held context.Context, err error) error {
 	return &stepError{step: step.step, err: lost}
 }
 
-// deployLocked turns s.image into the running release, and writes down how
-// that ended, whatever the end.
-func (s *shipment) deployLocked(ctx context.Context) error {
-	err := s.do(ctx, s.deploySteps()...)
+// deployLocked runs the steps, puts the site back if they fail, and writes
+// down how the release ended, whatever the end.
+func (s *shipment) deployLocked(ctx context.Context, steps []step) error {
+	err := s.do(ctx, steps...)
+	outcome := deployer.Failed
+	if s.begun != nil && s.release == nil {
+		outcome, err = s.putBack(ctx, err)
+	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	s.resumeCron(ending)
 	if s.begun == nil || s.release != nil {
 		return err
-	}
-	outcome := deployer.Failed
-	if exitStatus(ctx, err) == statusCancelled {
-		outcome = deployer.Cancelled
 	}
 	if _, endErr := s.deployer.End(ending, *s.begun, outcome, err.Error()); endErr != nil {
 		s.log.Line(endErr.Error())
@@ -213,11 +216,6 @@ func (s *shipment) deploySteps() []step {
 		stopped: "The migration Job may still be running; it is not killed, because half a migration is worse than a whole one. " +
 			"The site serves " + serving,
 	}
-	roll := step{
-		name:    "roll",
-		run:     func(ctx context.Context) error { return s.deployer.Roll(ctx, s.image) },
-		stopped: "The rollout goes on in the cluster if it had begun; the site serves.",
-	}
 	steps := []step{{
 		name:    "prepare",
 		run:     s.layOut,
@@ -229,23 +227,37 @@ func (s *shipment) deploySteps() []step {
 		stopped: "The dump of the database may still be under way; the next ship waits for it. The site serves what it served before.",
 	}}
 	if after {
-		steps = append(steps, roll, pause, migrate)
+		steps = append(steps, s.rollStep(), pause, migrate)
 	} else {
-		steps = append(steps, pause, migrate, roll)
+		steps = append(steps, pause, migrate, s.rollStep())
 	}
-	return append(steps, step{
+	return append(steps, s.lastSteps()...)
+}
+
+func (s *shipment) rollStep() step {
+	return step{
+		name:    "roll",
+		run:     func(ctx context.Context) error { return s.deployer.Roll(ctx, s.image) },
+		stopped: "The rollout goes on in the cluster if it had begun; the site serves.",
+	}
+}
+
+// lastSteps are what comes after the rollout.
+func (s *shipment) lastSteps() []step {
+	return []step{{
 		name:    "cron",
 		run:     s.cron,
 		stopped: "The new release serves; some CronJobs may still run the old image.",
-	}, step{
+	}, {
 		name:    "verify",
 		run:     func(ctx context.Context) error { return s.deployer.Verify(ctx, s.image) },
 		stopped: "The new release serves, but was not verified.",
-	}, step{
+		failed:  "The new release serves, but not as it must.",
+	}, {
 		name:    "record",
 		run:     s.record,
 		stopped: "The new release serves and is verified, but may not be recorded.",
-	})
+	}}
 }
 
 func (s *shipment) layOut(ctx context.Context) error {
@@ -255,6 +267,11 @@ func (s *shipment) layOut(ctx context.Context) error {
 	if err := s.deployer.Data(ctx); err != nil {
 		return err
 	}
+	return s.begin(ctx)
+}
+
+// begin writes down what is about to change.
+func (s *shipment) begin(ctx context.Context) error {
 	begun, err := s.deployer.Begin(ctx, s.image)
 	if err != nil {
 		return err
