@@ -2,10 +2,7 @@ package deployer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -65,15 +62,16 @@ func (d *Deployer) ensureNamespace(ctx context.Context) error {
 	return d.applyNamespace(ctx, namespace)
 }
 
-// applyNamespace leaves a namespace alone that is as it should be: who may
-// deploy into it need not be allowed to change it.
+// applyNamespace leaves a namespace alone that is as it should be, or that
+// may not even be read: who may deploy into it need not be allowed to change
+// it.
 func (d *Deployer) applyNamespace(ctx context.Context, namespace Object) error {
 	live, err := d.client.CoreV1().Namespaces().Get(ctx, namespace.GetName(), metav1.GetOptions{})
-	if err == nil && carries(live.Labels, namespace.GetLabels()) {
+	if apierrors.IsForbidden(err) || err == nil && carries(live.Labels, namespace.GetLabels()) {
 		d.progress(fmt.Sprintf("%s %s", namespace, Unchanged))
 		return nil
 	}
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("read %s: %w", namespace, err)
 	}
 	return d.applyAll(ctx, []Object{namespace})
@@ -127,7 +125,8 @@ func (d *Deployer) applyAll(ctx context.Context, objects []Object) error {
 
 // apply applies one object on the server, reports what that did to it, and
 // returns what is there now. Fields that somebody else has set to another
-// value are taken over, and named.
+// value are taken over, and named: the site file says what the site is. Only
+// the replicas that an autoscaler has set are left to it.
 func (d *Deployer) apply(ctx context.Context, object Object) (*unstructured.Unstructured, error) {
 	live, err := d.live(ctx, object)
 	if err != nil {
@@ -138,8 +137,9 @@ func (d *Deployer) apply(ctx context.Context, object Object) (*unstructured.Unst
 	}
 	applied, err := d.patch(ctx, object, metav1.ApplyOptions{FieldManager: fieldManager})
 	if conflicts := conflictsOf(err); len(conflicts) > 0 {
+		object, conflicts = leaveToAutoscaler(object, conflicts)
 		for _, conflict := range conflicts {
-			d.progress(fmt.Sprintf("%s: taking over %s", object, conflict))
+			d.progress(fmt.Sprintf("%s: taking over %s, set by %s", object, conflict.field, conflict.manager))
 		}
 		applied, err = d.patch(ctx, object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
 	}
@@ -203,29 +203,4 @@ func (d *Deployer) resources(object Object) dynamic.ResourceInterface {
 		return d.dynamic.Resource(object.resource())
 	}
 	return d.dynamic.Resource(object.resource()).Namespace(object.GetNamespace())
-}
-
-// conflictsOf lists the fields, each with its manager, because of which
-// server-side apply refused:
-//
-//	status:
-//	  reason: Conflict
-//	  details:
-//	    causes:
-//	    - reason: FieldManagerConflict
-//	      field: .spec.replicas
-//	      message: conflict with "kubectl-scale" with subresource "scale" using apps/v1
-func conflictsOf(err error) []string {
-	var status apierrors.APIStatus
-	if !apierrors.IsConflict(err) || !errors.As(err, &status) || status.Status().Details == nil {
-		return nil
-	}
-	var conflicts []string
-	for _, cause := range status.Status().Details.Causes {
-		if cause.Type == metav1.CauseTypeFieldManagerConflict {
-			conflicts = append(conflicts, fmt.Sprintf("%s (%s)", strings.TrimPrefix(cause.Field, "."), cause.Message))
-		}
-	}
-	slices.Sort(conflicts)
-	return conflicts
 }

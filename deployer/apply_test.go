@@ -23,7 +23,11 @@ func TestApplyLaysOutTheFoundationOnly(t *testing.T) {
 		"Namespace example-com created",
 		"Secret database created",
 		"Secret mysql-root created",
-		"ConfigMap site created", "ConfigMap apache created",
+		"ConfigMap site created",
+		"NetworkPolicy web created",
+		"NetworkPolicy acme created",
+		"NetworkPolicy site created",
+		"ConfigMap apache created",
 		"ConfigMap varnish created",
 		"PersistentVolumeClaim files created",
 		"Service mysql created",
@@ -82,7 +86,7 @@ func TestApplyTakesOverAndSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.applyAll(t.Context(), in(StageWeb, objects)))
 	assert.Equal(t, []string{
-		`Service web: taking over spec.type (conflict with "kubectl-edit")`,
+		"Service web: taking over spec.type, set by kubectl-edit",
 		"Service web created",
 		"Deployment web created",
 		"PodDisruptionBudget web created",

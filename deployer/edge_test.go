@@ -85,7 +85,7 @@ func TestPreflightLooksForTheSecretsOfTheEdge(t *testing.T) {
 	s := readSite(t, "everything", "staging")
 	s.Ingress.TLS = &site.TLS{Secret: "certificate"}
 	c := newFakeCluster(t, s, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}})
-	findings, err := c.checkSecrets(t.Context(), true)
+	findings, err := c.checkSecrets(t.Context(), preflight{exists: true})
 	require.NoError(t, err)
 	var missing []string
 	for _, finding := range findings {

@@ -104,7 +104,12 @@ func layout(v view, crons []site.Cron) []rendering {
 			}
 		}
 	}
-	add(true, StageFoundation, "namespace", "site.configmap", "apache.configmap")
+	add(true, StageFoundation, "namespace", "site.configmap")
+	// What lets in comes before what shuts out everything else.
+	add(v.Isolation != nil, StageFoundation, "web.networkpolicy")
+	add(v.Isolation != nil && v.TLS, StageFoundation, "acme.networkpolicy")
+	add(v.Isolation != nil, StageFoundation, "site.networkpolicy")
+	add(true, StageFoundation, "apache.configmap")
 	add(v.Varnish != nil, StageFoundation, "varnish.configmap")
 	add(v.Files != nil, StageFoundation, "files.persistentvolumeclaim")
 	add(v.MySQL != nil, StageFoundation, "mysql.service", "mysql.statefulset")

@@ -389,6 +389,9 @@ func TestStagesComeInOrder(t *testing.T) {
 	assert.Equal(t, []string{
 		"foundation: Namespace example-com",
 		"foundation: ConfigMap site",
+		"foundation: NetworkPolicy web",
+		"foundation: NetworkPolicy acme",
+		"foundation: NetworkPolicy site",
 		"foundation: ConfigMap apache",
 		"foundation: ConfigMap varnish",
 		"foundation: PersistentVolumeClaim files",

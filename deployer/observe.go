@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 )
 
@@ -75,7 +76,7 @@ func events(f informers.SharedInformerFactory) cache.SharedIndexInformer {
 // observe returns when the first copies are there. The caller closes the
 // observation.
 func (d *Deployer) observe(ctx context.Context, kinds ...observed) (*observation, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(klog.NewContext(ctx, klog.New(nil))) // a broken watch is no news to people
 	o := &observation{
 		informers: informers.NewSharedInformerFactoryWithOptions(d.client, 0,
 			informers.WithNamespace(d.site.Namespace),

@@ -56,3 +56,17 @@ func permissions(namespace string, objects []Object, exists bool) []authorizatio
 	}
 	return list
 }
+
+// lookups lists what Preflight looks at besides, to say sooner what would go
+// wrong later. Whoever may not look can deploy all the same, so that these
+// are no findings, but sitectl rbac grants them. Those without a namespace
+// are of the whole cluster.
+func lookups(namespace string) []authorizationv1.ResourceAttributes {
+	return []authorizationv1.ResourceAttributes{
+		{Namespace: namespace, Resource: "namespaces", Verb: "get"}, // a Role in a namespace can grant this
+		{Namespace: namespace, Resource: "resourcequotas", Verb: "list"},
+		{Group: "storage.k8s.io", Resource: "storageclasses", Verb: "list"},
+		{Group: "networking.k8s.io", Resource: "ingressclasses", Verb: "list"},
+		{Group: "cert-manager.io", Resource: "clusterissuers", Verb: "get"},
+	}
+}

@@ -45,6 +45,8 @@ type view struct {
 	Files           *filesView
 	Writable        *writableView
 	Ingress         *ingressView
+	Isolation       *isolationView
+	TLS             bool // cert-manager gets a certificate
 	Migrate         *migrateView
 	Backup          *backupView
 }
@@ -140,6 +142,12 @@ type mountView struct {
 	SubPath string // empty for the whole volume
 }
 
+type isolationView struct {
+	Everywhere bool // from where web can be reached
+	Namespaces []string
+	Networks   []string
+}
+
 type migrateView struct {
 	Name           string
 	TimeoutSeconds int64
@@ -208,6 +216,8 @@ func newView(s site.Site, image site.Image) (view, error) {
 		Files:       newFilesView(s.Files),
 		Writable:    newWritableView(s.Writable),
 		Ingress:     newIngressView(s),
+		Isolation:   newIsolationView(s.Isolation),
+		TLS:         https(s) && s.Ingress.TLS.Issuer != "",
 		Migrate:     newMigrateView(s.Migrate, image.Tag),
 		Backup:      newBackupView(s.Migrate),
 	}
@@ -463,6 +473,17 @@ func newWritableView(folders []string) *writableView {
 		v.Mounts = append(v.Mounts, mountView{path.Join(site.CodeDir, folder), folder})
 	}
 	return v
+}
+
+func newIsolationView(isolation *site.Isolation) *isolationView {
+	if isolation == nil {
+		return nil
+	}
+	return &isolationView{
+		Everywhere: len(isolation.Namespaces)+len(isolation.Networks) == 0,
+		Namespaces: isolation.Namespaces,
+		Networks:   isolation.Networks,
+	}
 }
 
 func newMigrateView(migrate *site.Migrate, tag string) *migrateView {

@@ -44,6 +44,8 @@ type Site struct {
 	Migrate  *Migrate `yaml:"migrate,omitempty" json:"migrate,omitempty"`
 	Cron     []Cron   `yaml:"cron,omitempty" json:"cron,omitempty"`
 	Ingress  *Ingress `yaml:"ingress,omitempty" json:"ingress,omitempty"`
+	// Isolation is nil for a site without network policies.
+	Isolation *Isolation `yaml:"isolation,omitempty" json:"isolation,omitempty"`
 }
 
 // Secret is an existing Secret whose values the site reads as files,
@@ -361,6 +363,16 @@ type HSTS struct {
 	MaxAge     Duration `yaml:"maxAge" json:"maxAge"`         // default 8760h, a year
 	Subdomains bool     `yaml:"subdomains" json:"subdomains"` // and for every host below
 	Preload    bool     `yaml:"preload" json:"preload"`       // consent to the lists that browsers bring along (hstspreload.org)
+}
+
+// Isolation says from where the site's pods can be reached. Those of the site
+// reach each other, and nobody else reaches the database and the cache. With
+// neither namespaces nor networks the web pods can be reached from
+// everywhere: an ingress controller in the host's network has the addresses of
+// the nodes, which no policy knows by name.
+type Isolation struct {
+	Namespaces []string `yaml:"namespaces,omitempty" json:"namespaces,omitempty"` // whose pods reach web: that of the ingress controller
+	Networks   []string `yaml:"networks,omitempty" json:"networks,omitempty"`     // that reach web, in CIDR notation
 }
 
 // Folders inside the site's image and pods.

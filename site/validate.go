@@ -31,6 +31,7 @@ func (r *resolution) validate(report *report) {
 	c.migrate()
 	c.cron()
 	c.ingress()
+	c.isolation()
 }
 
 // problem reports what is wrong with one value; a second problem of the same

@@ -33,6 +33,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			deployCommand(),
 			planCommand(),
 			renderCommand(),
+			rbacCommand(),
 			statusCommand(),
 			backupCommand(),
 			restoreCommand(),

@@ -65,6 +65,7 @@ var directDependencies = []string{
 	"k8s.io/api",
 	"k8s.io/apimachinery",
 	"k8s.io/client-go",
+	"k8s.io/klog/v2",
 	"k8s.io/streaming",
 	"k8s.io/utils",
 	"sigs.k8s.io/gateway-api",

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"time"
+
+	"github.com/sitectl/sitectl/lab/load"
 )
 
 // browser visits a site through its ingress: it keeps cookies, and does not
@@ -53,35 +55,35 @@ func newBrowser(ingress, address string) (*browser, error) {
 func (b *browser) another() (*browser, error) { return newBrowser(b.ingress, b.address) }
 
 // get fetches a path and checks the answer.
-func (b *browser) get(ctx context.Context, path string, right func(response) error) (response, error) {
+func (b *browser) get(ctx context.Context, path string, right func(load.Response) error) (load.Response, error) {
 	answer, err := b.send(ctx, http.MethodGet, path, nil, nil)
 	if err != nil {
-		return response{}, err
+		return load.Response{}, err
 	}
 	if err := right(answer); err != nil {
-		return response{}, fmt.Errorf("GET %s: %w", path, err)
+		return load.Response{}, fmt.Errorf("GET %s: %w", path, err)
 	}
 	return answer, nil
 }
 
-func (b *browser) send(ctx context.Context, method, path string, header http.Header, body []byte) (response, error) {
+func (b *browser) send(ctx context.Context, method, path string, header http.Header, body []byte) (load.Response, error) {
 	sent, err := http.NewRequestWithContext(ctx, method, b.site+path, bytes.NewReader(body))
 	if err != nil {
-		return response{}, err
+		return load.Response{}, err
 	}
 	if header != nil {
 		sent.Header = header
 	}
 	got, err := b.client.Do(sent)
 	if err != nil {
-		return response{}, err
+		return load.Response{}, err
 	}
 	defer got.Body.Close()
 	text, err := io.ReadAll(got.Body)
 	if err != nil {
-		return response{}, fmt.Errorf("%s %s: %w", method, path, err)
+		return load.Response{}, fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	return response{status: got.StatusCode, header: got.Header, body: string(text)}, nil
+	return load.Response{Status: got.StatusCode, Header: got.Header, Body: string(text)}, nil
 }
 
 // awaitIngress waits until the ingress knows the site: an ingress controller
@@ -92,7 +94,7 @@ func (b *browser) awaitIngress(ctx context.Context) error {
 	retry := time.NewTicker(200 * time.Millisecond)
 	defer retry.Stop()
 	for {
-		_, err := b.get(ctx, "/", page())
+		_, err := b.get(ctx, "/", load.Page())
 		if err == nil {
 			return nil
 		}

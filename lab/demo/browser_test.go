@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sitectl/sitectl/lab/load"
 )
 
 func TestBrowserGoesThroughTheIngress(t *testing.T) {
@@ -28,12 +30,12 @@ func TestBrowserGoesThroughTheIngress(t *testing.T) {
 
 	first, err := b.send(t.Context(), http.MethodGet, "/", nil, nil)
 	require.NoError(t, err)
-	assert.Equal(t, http.StatusFound, first.status, "a redirect is not followed")
-	_, err = b.get(t.Context(), "/", page("again at site.localhost:"+port))
+	assert.Equal(t, http.StatusFound, first.Status, "a redirect is not followed")
+	_, err = b.get(t.Context(), "/", load.Page("again at site.localhost:"+port))
 	require.NoError(t, err)
 
 	other, err := b.another()
 	require.NoError(t, err)
-	_, err = other.get(t.Context(), "/", page())
+	_, err = other.get(t.Context(), "/", load.Page())
 	require.ErrorContains(t, err, "GET /: 302 Found", "it has no cookies yet")
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sitectl/sitectl/lab/load"
 )
 
 const (
@@ -86,8 +88,8 @@ func (d demo) create(ctx context.Context) error {
 func (d demo) shipUnderLoad(ctx context.Context, r *results) error {
 	loading, stop := context.WithTimeout(ctx, longestLoad)
 	var loads sync.WaitGroup
-	loads.Go(func() { r.keptAlive = d.load().run(loading, true) })
-	loads.Go(func() { r.newEach = d.load().run(loading, false) })
+	loads.Go(func() { r.keptAlive = d.load().Run(loading, true) })
+	loads.Go(func() { r.newEach = d.load().Run(loading, false) })
 	err := d.shipChange(ctx, r)
 	if err == nil && loading.Err() != nil {
 		err = fmt.Errorf("the load ended after %v, before the ship did", longestLoad)
@@ -121,15 +123,15 @@ func (d demo) shipChange(ctx context.Context, r *results) error {
 	return pause(ctx, after)
 }
 
-func (d demo) load() load {
+func (d demo) load() load.Load {
 	_, port, _ := net.SplitHostPort(d.environment.ingress) // newBrowser has checked it
-	return load{
-		ingress:  d.environment.ingress,
-		host:     net.JoinHostPort(d.website.address(), port),
-		workers:  workers,
-		interval: interval,
-		timeout:  patience,
-		request:  d.website.request,
+	return load.Load{
+		Ingress:  d.environment.ingress,
+		Host:     net.JoinHostPort(d.website.address(), port),
+		Workers:  workers,
+		Interval: interval,
+		Timeout:  patience,
+		Request:  d.website.request,
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"github.com/sitectl/sitectl/lab/load"
 )
 
 // guestbook is testdata/sites/guestbook.
@@ -53,52 +55,52 @@ func (g *guestbook) prepare(ctx context.Context, b *browser) error {
 	if err := entryCreated(answer); err != nil {
 		return fmt.Errorf("sign the guestbook: %w", err)
 	}
-	g.entry = answer.header.Get("Location")
-	answer, err = b.get(ctx, g.entry, page("&lt;b&gt;this&lt;/b&gt;"))
+	g.entry = answer.Header.Get("Location")
+	answer, err = b.get(ctx, g.entry, load.Page("&lt;b&gt;this&lt;/b&gt;"))
 	if err != nil {
 		return err
 	}
-	picture := picturePath.FindString(answer.body)
+	picture := picturePath.FindString(answer.Body)
 	if picture == "" {
 		return fmt.Errorf("%s shows no picture", g.entry)
 	}
-	_, err = b.get(ctx, picture, page(string(onePixel())))
+	_, err = b.get(ctx, picture, load.Page(string(onePixel())))
 	return err
 }
 
 // request is, of ten, a new entry, two pages that are never cached, and for
 // the rest the front page.
-func (g *guestbook) request(n int) request {
+func (g *guestbook) request(n int) load.Request {
 	switch {
 	case n%10 == 0:
-		return request{
-			method: http.MethodPost, path: "/entries", right: entryCreated,
-			form: url.Values{"name": {"Load"}, "message": {fmt.Sprintf("request %d", n)}},
+		return load.Request{
+			Method: http.MethodPost, Path: "/entries", Right: entryCreated,
+			Form: url.Values{"name": {"Load"}, "message": {fmt.Sprintf("request %d", n)}},
 		}
 	case n%10 == 3:
-		return request{method: http.MethodGet, path: "/release", right: page()}
+		return load.Request{Method: http.MethodGet, Path: "/release", Right: load.Page()}
 	case n%10 == 7:
-		return request{method: http.MethodGet, path: g.entry, right: page("Hello from the demo", "</html>")}
+		return load.Request{Method: http.MethodGet, Path: g.entry, Right: load.Page("Hello from the demo", "</html>")}
 	default:
-		return request{method: http.MethodGet, path: "/", right: page("<title>Guestbook</title>", "</html>")}
+		return load.Request{Method: http.MethodGet, Path: "/", Right: load.Page("<title>Guestbook</title>", "</html>")}
 	}
 }
 
 func (g *guestbook) verify(ctx context.Context, b *browser, tag string) error {
-	answer, err := b.get(ctx, "/release", page())
+	answer, err := b.get(ctx, "/release", load.Page())
 	if err != nil {
 		return err
 	}
-	if running := strings.TrimSpace(answer.body); running != tag {
+	if running := strings.TrimSpace(answer.Body); running != tag {
 		return fmt.Errorf("/release answers %q instead of %q", running, tag)
 	}
-	_, err = b.get(ctx, "/", page(guestbookGreeting))
+	_, err = b.get(ctx, "/", load.Page(guestbookGreeting))
 	return err
 }
 
-func entryCreated(r response) error {
-	if r.status != http.StatusSeeOther || !entryPath.MatchString(r.header.Get("Location")) {
-		return statusError(r)
+func entryCreated(r load.Response) error {
+	if r.Status != http.StatusSeeOther || !entryPath.MatchString(r.Header.Get("Location")) {
+		return load.StatusError(r)
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	"github.com/sitectl/sitectl/lab/load"
 )
 
 func main() {
@@ -77,7 +79,7 @@ type website interface {
 	// checks that visitors can read it.
 	prepare(ctx context.Context, b *browser) error
 	// request is the nth request of the load, counted from 1.
-	request(n int) request
+	request(n int) load.Request
 	// verify checks that visitors see the change, from the release of tag.
 	verify(ctx context.Context, b *browser, tag string) error
 }

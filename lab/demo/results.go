@@ -4,18 +4,20 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"github.com/sitectl/sitectl/lab/load"
 )
 
 // results are what a demo has found out.
 type results struct {
 	first, second shipment
-	keptAlive     *tally
-	newEach       *tally
+	keptAlive     *load.Tally
+	newEach       *load.Tally
 }
 
 // verdict is an error if a request was lost.
 func (r results) verdict() error {
-	if failed := r.keptAlive.failed + r.newEach.failed; failed > 0 {
+	if failed := r.keptAlive.Failed + r.newEach.Failed; failed > 0 {
 		return fmt.Errorf("%d requests failed while the second release was shipped", failed)
 	}
 	return nil
@@ -46,14 +48,14 @@ func (r results) writeLoad(w io.Writer) {
 	fmt.Fprintln(table, "\nconnections\trequests\t\tslowest\topened\t")
 	kinds := []struct {
 		name string
-		*tally
+		*load.Tally
 	}{{"kept alive", r.keptAlive}, {"new for each", r.newEach}}
 	for _, kind := range kinds {
-		fmt.Fprintf(table, "%s\tserved %d\tfailed %d\t%.2f s\t%d\t\n", kind.name, kind.served, kind.failed, kind.slowest.Seconds(), kind.connections)
+		fmt.Fprintf(table, "%s\tserved %d\tfailed %d\t%.2f s\t%d\t\n", kind.name, kind.Served, kind.Failed, kind.Slowest.Seconds(), kind.Connections)
 	}
 	table.Flush()
 	for _, kind := range kinds {
-		for _, failure := range kind.failures {
+		for _, failure := range kind.Failures {
 			fmt.Fprintf(w, "\n%s, %s", kind.name, failure)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sitectl/sitectl/lab/load"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -38,10 +40,10 @@ func exampleResults(t *testing.T) results {
 			{"name": "migrate", "seconds": 0, "skipped": "nothing to do"},
 			{"name": "roll", "seconds": 33.3}
 		]}`), &r.second))
-	r.keptAlive = &tally{served: 4321, connections: 8, slowest: 420 * time.Millisecond}
-	r.newEach = &tally{
-		served: 4210, failed: 1, connections: 4211, slowest: 1510 * time.Millisecond,
-		failures: []string{"12.3 s after the start: GET /: EOF"},
+	r.keptAlive = &load.Tally{Served: 4321, Connections: 8, Slowest: 420 * time.Millisecond}
+	r.newEach = &load.Tally{
+		Served: 4210, Failed: 1, Connections: 4211, Slowest: 1510 * time.Millisecond,
+		Failures: []string{"12.3 s after the start: GET /: EOF"},
 	}
 	return r
 }
@@ -62,6 +64,6 @@ func TestResults(t *testing.T) {
 func TestVerdict(t *testing.T) {
 	r := exampleResults(t)
 	require.EqualError(t, r.verdict(), "1 requests failed while the second release was shipped")
-	r.newEach.failed = 0
+	r.newEach.Failed = 0
 	require.NoError(t, r.verdict())
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sitectl/sitectl/lab/load"
 )
 
 func sampleSites() map[string]website {
@@ -37,8 +39,8 @@ func TestRequestsAreMixed(t *testing.T) {
 			paths := map[string]int{}
 			for n := 1; n <= 160; n++ {
 				r := w.request(n)
-				path, _, _ := strings.Cut(r.path, "?s=")
-				paths[r.method+" "+path]++
+				path, _, _ := strings.Cut(r.Path, "?s=")
+				paths[r.Method+" "+path]++
 			}
 			want := map[string]map[string]int{
 				"guestbook": {"GET /": 112, "POST /entries": 16, "GET /release": 16, "GET /entries/1": 16},
@@ -52,12 +54,12 @@ func TestRequestsAreMixed(t *testing.T) {
 func TestEntryCreated(t *testing.T) {
 	for _, test := range []struct {
 		name     string
-		response response
+		response load.Response
 		problem  string
 	}{
-		{"created", response{status: 303, header: http.Header{"Location": {"/entries/12"}}}, ""},
-		{"elsewhere", response{status: 303, header: http.Header{"Location": {"/"}}}, "303 See Other: "},
-		{"refused", response{status: 422, body: "<p>Not  taken\n</p>"}, "422 Unprocessable Entity: <p>Not taken </p>"},
+		{"created", load.Response{Status: 303, Header: http.Header{"Location": {"/entries/12"}}}, ""},
+		{"elsewhere", load.Response{Status: 303, Header: http.Header{"Location": {"/"}}}, "303 See Other: "},
+		{"refused", load.Response{Status: 422, Body: "<p>Not  taken\n</p>"}, "422 Unprocessable Entity: <p>Not taken </p>"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := entryCreated(test.response)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sitectl/sitectl/lab/load"
 )
 
 // wordpress is WordPress from Debian's packages with testdata/sites/wordpress
@@ -133,36 +135,36 @@ func (w *wordpress) read(ctx context.Context, visitor *browser, post, picture wo
 		return err
 	}
 	w.post = link.Path
-	answer, err := visitor.get(ctx, w.post, page(w.title, picture.Source, "Hello from the demo"))
+	answer, err := visitor.get(ctx, w.post, load.Page(w.title, picture.Source, "Hello from the demo"))
 	if err != nil {
 		return err
 	}
-	if answer.header.Get("X-Varnish") == "" {
+	if answer.Header.Get("X-Varnish") == "" {
 		return fmt.Errorf("GET %s: the answer did not come through Varnish", w.post)
 	}
 	source, err := url.Parse(picture.Source)
 	if err != nil {
 		return err
 	}
-	_, err = visitor.get(ctx, source.Path, page(string(onePixel())))
+	_, err = visitor.get(ctx, source.Path, load.Page(string(onePixel())))
 	return err
 }
 
 // request is, of sixteen, one search that no cache has seen before, four
 // times the post, and for the rest the front page.
-func (w *wordpress) request(n int) request {
+func (w *wordpress) request(n int) load.Request {
 	switch {
 	case n%16 == 7:
-		return request{method: http.MethodGet, path: fmt.Sprintf("/?s=%d-%d", os.Getpid(), n), right: page("Shipped by sitectl", "</html>")}
+		return load.Request{Method: http.MethodGet, Path: fmt.Sprintf("/?s=%d-%d", os.Getpid(), n), Right: load.Page("Shipped by sitectl", "</html>")}
 	case n%4 == 1:
-		return request{method: http.MethodGet, path: w.post, right: page(w.title, "Shipped by sitectl", "</html>")}
+		return load.Request{Method: http.MethodGet, Path: w.post, Right: load.Page(w.title, "Shipped by sitectl", "</html>")}
 	default:
-		return request{method: http.MethodGet, path: "/", right: page("Shipped by sitectl", "</html>")}
+		return load.Request{Method: http.MethodGet, Path: "/", Right: load.Page("Shipped by sitectl", "</html>")}
 	}
 }
 
 func (w *wordpress) verify(ctx context.Context, b *browser, tag string) error {
-	_, err := b.get(ctx, w.post, page(w.title, wordpressGreeting, "<code>"+tag+"</code>"))
+	_, err := b.get(ctx, w.post, load.Page(w.title, wordpressGreeting, "<code>"+tag+"</code>"))
 	return err
 }
 
@@ -186,7 +188,7 @@ func (w *wordpress) logIn(ctx context.Context, b *browser) (wordpressAuthor, err
 	}
 	// The first answer has the cookie by which WordPress knows that there
 	// are cookies.
-	if _, err := author.get(ctx, "/wp-login.php", page("loginform")); err != nil {
+	if _, err := author.get(ctx, "/wp-login.php", load.Page("loginform")); err != nil {
 		return wordpressAuthor{}, err
 	}
 	form := url.Values{"log": {"admin"}, "pwd": {password}, "testcookie": {"1"}}
@@ -195,11 +197,11 @@ func (w *wordpress) logIn(ctx context.Context, b *browser) (wordpressAuthor, err
 	if err != nil {
 		return wordpressAuthor{}, err
 	}
-	if answer.status != http.StatusFound {
-		return wordpressAuthor{}, statusError(answer)
+	if answer.Status != http.StatusFound {
+		return wordpressAuthor{}, load.StatusError(answer)
 	}
-	answer, err = author.get(ctx, "/wp-admin/admin-ajax.php?action=rest-nonce", page())
-	return wordpressAuthor{browser: author, nonce: answer.body}, err
+	answer, err = author.get(ctx, "/wp-admin/admin-ajax.php?action=rest-nonce", load.Page())
+	return wordpressAuthor{browser: author, nonce: answer.Body}, err
 }
 
 // adminPassword reads the password that sitectl has made up for the site.
@@ -228,11 +230,11 @@ func (a wordpressAuthor) create(ctx context.Context, kind string, header http.He
 	if err != nil {
 		return wordpressObject{}, err
 	}
-	if answer.status != http.StatusCreated {
-		return wordpressObject{}, fmt.Errorf("create %s in WordPress: %w", kind, statusError(answer))
+	if answer.Status != http.StatusCreated {
+		return wordpressObject{}, fmt.Errorf("create %s in WordPress: %w", kind, load.StatusError(answer))
 	}
 	var created wordpressObject
-	if err := json.Unmarshal([]byte(answer.body), &created); err != nil {
+	if err := json.Unmarshal([]byte(answer.Body), &created); err != nil {
 		return wordpressObject{}, fmt.Errorf("create %s in WordPress: %w", kind, err)
 	}
 	return created, nil

@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 )
 
 // runLoad puts a handler under load until it has seen enough requests.
-func runLoad(t *testing.T, keepAlive bool, enough int64, handler http.HandlerFunc) *tally {
+func runLoad(t *testing.T, keepAlive bool, enough int64, handler http.HandlerFunc) *Tally {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -27,14 +27,14 @@ func runLoad(t *testing.T, keepAlive bool, enough int64, handler http.HandlerFun
 		handler(w, r)
 	}))
 	defer server.Close()
-	return load{
-		ingress:  strings.TrimPrefix(server.URL, "http://"),
-		host:     "site.localhost:8088",
-		workers:  3,
-		interval: time.Millisecond,
-		timeout:  time.Minute,
-		request:  func(int) request { return request{method: http.MethodGet, path: "/a?b=c", right: page("fine")} },
-	}.run(ctx, keepAlive)
+	return Load{
+		Ingress:  strings.TrimPrefix(server.URL, "http://"),
+		Host:     "site.localhost:8088",
+		Workers:  3,
+		Interval: time.Millisecond,
+		Timeout:  time.Minute,
+		Request:  func(int) Request { return Request{Method: http.MethodGet, Path: "/a?b=c", Right: Page("fine")} },
+	}.Run(ctx, keepAlive)
 }
 
 func answerFine(w http.ResponseWriter, r *http.Request) {
@@ -45,9 +45,9 @@ func answerFine(w http.ResponseWriter, r *http.Request) {
 
 func TestLoadKeepsConnections(t *testing.T) {
 	got := runLoad(t, true, 30, answerFine)
-	assert.Zero(t, got.failed, got.failures)
-	assert.GreaterOrEqual(t, got.served, 30)
-	assert.LessOrEqual(t, got.connections, 3, "one for each worker")
+	assert.Zero(t, got.Failed, got.Failures)
+	assert.GreaterOrEqual(t, got.Served, 30)
+	assert.LessOrEqual(t, got.Connections, 3, "one for each worker")
 }
 
 func TestLoadMakesAConnectionForEachRequest(t *testing.T) {
@@ -56,8 +56,8 @@ func TestLoadMakesAConnectionForEachRequest(t *testing.T) {
 			answerFine(w, r)
 		}
 	})
-	assert.Zero(t, got.failed, got.failures)
-	assert.Equal(t, got.served, got.connections)
+	assert.Zero(t, got.Failed, got.Failures)
+	assert.Equal(t, got.Served, got.Connections)
 }
 
 func TestLoadTakesAnAnnouncedCloseForNoFailure(t *testing.T) {
@@ -65,8 +65,8 @@ func TestLoadTakesAnAnnouncedCloseForNoFailure(t *testing.T) {
 		w.Header().Set("Connection", "close")
 		answerFine(w, r)
 	})
-	assert.Zero(t, got.failed, got.failures)
-	assert.Equal(t, got.served, got.connections)
+	assert.Zero(t, got.Failed, got.Failures)
+	assert.Equal(t, got.Served, got.Connections)
 }
 
 func TestLoadCountsWhatATransportWouldHide(t *testing.T) {
@@ -81,9 +81,9 @@ func TestLoadCountsWhatATransportWouldHide(t *testing.T) {
 			conn.Close()
 		}
 	})
-	assert.GreaterOrEqual(t, got.failed, 3)
-	require.NotEmpty(t, got.failures)
-	assert.Regexp(t, `^\d+\.\d s after the start: GET /a\?b=c: .*EOF`, got.failures[0])
+	assert.GreaterOrEqual(t, got.Failed, 3)
+	require.NotEmpty(t, got.Failures)
+	assert.Regexp(t, `^\d+\.\d s after the start: GET /a\?b=c: .*EOF`, got.Failures[0])
 }
 
 func TestLoadCountsWrongAnswers(t *testing.T) {
@@ -113,10 +113,10 @@ func TestLoadCountsWrongAnswers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := runLoad(t, true, 10, test.handler)
-			assert.Zero(t, got.served)
-			assert.GreaterOrEqual(t, got.failed, 10)
-			require.Len(t, got.failures, maxFailures, "not more than are worth reading")
-			assert.Contains(t, got.failures[0], test.failure)
+			assert.Zero(t, got.Served)
+			assert.GreaterOrEqual(t, got.Failed, 10)
+			require.Len(t, got.Failures, maxFailures, "not more than are worth reading")
+			assert.Contains(t, got.Failures[0], test.failure)
 		})
 	}
 }
@@ -126,17 +126,17 @@ func TestLoadCountsRefusedConnections(t *testing.T) {
 	address := strings.TrimPrefix(server.URL, "http://")
 	server.Close()
 	ctx, cancel := context.WithCancel(t.Context())
-	got := load{
-		ingress: address, workers: 1, interval: time.Millisecond, timeout: time.Minute,
-		request: func(n int) request {
+	got := Load{
+		Ingress: address, Workers: 1, Interval: time.Millisecond, Timeout: time.Minute,
+		Request: func(n int) Request {
 			if n == 3 {
 				cancel()
 			}
-			return request{method: http.MethodGet, path: "/"}
+			return Request{Method: http.MethodGet, Path: "/"}
 		},
-	}.run(ctx, true)
-	assert.Equal(t, 3, got.failed)
-	assert.Zero(t, got.connections)
+	}.Run(ctx, true)
+	assert.Equal(t, 3, got.Failed)
+	assert.Zero(t, got.Connections)
 }
 
 func TestTallyRemembersTheSlowest(t *testing.T) {
@@ -144,6 +144,6 @@ func TestTallyRemembersTheSlowest(t *testing.T) {
 	got.add(2*time.Second, nil)
 	got.add(3*time.Second, errors.New("cut"))
 	got.add(time.Second, nil)
-	assert.Equal(t, 3*time.Second, got.slowest)
-	assert.Equal(t, []int{2, 1}, []int{got.served, got.failed})
+	assert.Equal(t, 3*time.Second, got.Slowest)
+	assert.Equal(t, []int{2, 1}, []int{got.Served, got.Failed})
 }

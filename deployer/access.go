@@ -1,0 +1,130 @@
+package deployer
+
+import (
+	"slices"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/sitectl/sitectl/site"
+)
+
+// AccessOptions say for whom access is.
+type AccessOptions struct {
+	Account         string // name of the ServiceAccount
+	CreateNamespace bool   // whether it may make the namespace, which is a permission for the whole cluster
+}
+
+// Access returns the objects that give a ServiceAccount in the site's
+// namespace what a deploy needs and nothing more, from the very list that
+// Preflight checks: the namespace, the account, a Role and its binding, and a
+// ClusterRole and its binding for what only Preflight reads. None of them can
+// read a Secret of another namespace.
+func Access(s site.Site, opts AccessOptions) ([]Object, error) {
+	objects, err := Objects(s, site.Image{Repository: s.Image, Tag: "any"})
+	if err != nil {
+		return nil, err
+	}
+	var inside, outside []authorizationv1.ResourceAttributes
+	for _, permission := range slices.Concat(permissions(s.Namespace, objects, !opts.CreateNamespace), lookups(s.Namespace)) {
+		if permission.Namespace == "" {
+			outside = append(outside, permission)
+		} else {
+			inside = append(inside, permission)
+		}
+	}
+	a := access{namespace: s.Namespace, account: opts.Account, labels: objects[0].GetLabels()}
+	// Roles of the whole cluster need names of their own in it.
+	cluster := s.Namespace + "-" + opts.Account
+	return []Object{
+		objects[0],
+		a.object("v1", "ServiceAccount", opts.Account, s.Namespace, nil),
+		a.role("Role", opts.Account, s.Namespace, inside),
+		a.binding("Role", opts.Account, s.Namespace),
+		a.role("ClusterRole", cluster, "", outside),
+		a.binding("ClusterRole", cluster, ""),
+	}, nil
+}
+
+// access makes the objects of one account.
+type access struct {
+	namespace, account string
+	labels             map[string]string // of the namespace
+}
+
+func (a access) object(apiVersion, kind, name, namespace string, fields map[string]any) Object {
+	object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, "kind": kind}}
+	object.SetName(name)
+	object.SetNamespace(namespace)
+	labels := map[string]string{}
+	for key, value := range a.labels {
+		if strings.HasPrefix(key, "app.kubernetes.io/") {
+			labels[key] = value
+		}
+	}
+	object.SetLabels(labels)
+	for field, value := range fields {
+		object.Object[field] = value
+	}
+	return Object{Stage: StageFoundation, Unstructured: object}
+}
+
+const rbac = "rbac.authorization.k8s.io"
+
+func (a access) role(kind, name, namespace string, permissions []authorizationv1.ResourceAttributes) Object {
+	return a.object(rbac+"/v1", kind, name, namespace, map[string]any{"rules": rules(permissions)})
+}
+
+func (a access) binding(kind, name, namespace string) Object {
+	return a.object(rbac+"/v1", kind+"Binding", name, namespace, map[string]any{
+		"roleRef": map[string]any{"apiGroup": rbac, "kind": kind, "name": name},
+		"subjects": []any{
+			map[string]any{"kind": "ServiceAccount", "name": a.account, "namespace": a.namespace},
+		},
+	})
+}
+
+// rules writes permissions as a Role has them: one rule for the verbs of a
+// resource, and resources of a group with the same verbs together.
+func rules(permissions []authorizationv1.ResourceAttributes) []any {
+	type rule struct {
+		group            string
+		resources, verbs []string
+	}
+	var list []*rule
+	for _, p := range permissions {
+		resource := strings.TrimSuffix(p.Resource+"/"+p.Subresource, "/")
+		i := slices.IndexFunc(list, func(r *rule) bool { return r.group == p.Group && r.resources[0] == resource })
+		if i < 0 {
+			i = len(list)
+			list = append(list, &rule{group: p.Group, resources: []string{resource}})
+		}
+		if !slices.Contains(list[i].verbs, p.Verb) {
+			list[i].verbs = append(list[i].verbs, p.Verb)
+		}
+	}
+	var merged []*rule
+	for _, r := range list {
+		slices.Sort(r.verbs)
+		i := slices.IndexFunc(merged, func(m *rule) bool { return m.group == r.group && slices.Equal(m.verbs, r.verbs) })
+		if i < 0 {
+			merged = append(merged, r)
+		} else {
+			merged[i].resources = append(merged[i].resources, r.resources...)
+		}
+	}
+	var out []any
+	for _, r := range merged {
+		out = append(out, map[string]any{"apiGroups": texts(r.group), "resources": texts(r.resources...), "verbs": texts(r.verbs...)})
+	}
+	return out
+}
+
+func texts(values ...string) []any {
+	list := make([]any, len(values))
+	for i, value := range values {
+		list[i] = value
+	}
+	return list
+}
