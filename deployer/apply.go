@@ -176,13 +176,22 @@ func (d *Deployer) patch(ctx context.Context, object Object, opts metav1.ApplyOp
 	return d.resources(object).Apply(ctx, object.GetName(), object.Unstructured, opts)
 }
 
-// tryOut applies an object without keeping it.
-func (d *Deployer) tryOut(ctx context.Context, object Object) (*unstructured.Unstructured, error) {
-	return d.patch(ctx, object, metav1.ApplyOptions{
-		FieldManager: fieldManager,
-		Force:        true,
-		DryRun:       []string{metav1.DryRunAll},
-	})
+// tryOut applies an object as apply does, without keeping it. It returns what
+// would be there, and the fields that would be taken over.
+func (d *Deployer) tryOut(ctx context.Context, object Object, live *unstructured.Unstructured) (*unstructured.Unstructured, []conflict, error) {
+	object, err := withReplicas(object, live)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts := metav1.ApplyOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}}
+	planned, err := d.patch(ctx, object, opts)
+	conflicts := conflictsOf(err)
+	if len(conflicts) > 0 {
+		object, conflicts = leaveToAutoscaler(object, conflicts)
+		opts.Force = true
+		planned, err = d.patch(ctx, object, opts)
+	}
+	return planned, conflicts, err
 }
 
 // tryOutNew creates an object without keeping it, under a name that no

@@ -5,8 +5,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -37,15 +37,22 @@ const (
 
 // Change is what happens to one object.
 type Change struct {
-	Kind     string        `json:"kind"`
-	Name     string        `json:"name"`
-	Action   Action        `json:"action"`
-	Fields   []FieldChange `json:"fields,omitempty"`
-	Restarts bool          `json:"restarts,omitempty"` // its pods are replaced
+	Kind      string        `json:"kind"`
+	Name      string        `json:"name"`
+	Action    Action        `json:"action"`
+	Fields    []FieldChange `json:"fields,omitempty"`
+	TakenOver []string      `json:"takenOver,omitempty"` // fields that somebody else has set: "spec.minReadySeconds (kubectl-edit)"
+	Restart   *Restart      `json:"restart,omitempty"`   // nil if its pods stay
+}
+
+// Restart says that the pods of a workload are replaced, and why.
+type Restart struct {
+	Pods    int64    `json:"pods"`    // that run now
+	Because []string `json:"because"` // what changes of them: "image of web", "configuration"
 }
 
 // FieldChange is one field with its value before and after, in JSON; empty
-// for a field that is not there.
+// for a field that is not there, and "(hidden)" for a value of a Secret.
 type FieldChange struct {
 	Path   string `json:"path"` // "spec.template.spec.containers[web].image"
 	Before string `json:"before,omitempty"`
@@ -74,16 +81,19 @@ func (d *Deployer) Plan(ctx context.Context, image site.Image) (Plan, error) {
 		return Plan{}, fmt.Errorf("read Namespace %s: %w", d.site.Namespace, err)
 	}
 	plan := Plan{Namespace: d.site.Namespace, Image: reference(image)}
-	for _, object := range objects {
-		if object.Stage == StageMigrate {
-			plan.Migration = stepNames(d.site.Migrate)
-			continue
-		}
-		change, err := d.planObject(ctx, object, exists)
+	if len(in(StageMigrate, objects)) > 0 {
+		plan.Migration = stepNames(d.site.Migrate)
+	}
+	objects = slices.DeleteFunc(objects, func(o Object) bool { return o.Stage == StageMigrate })
+	plan.Changes, err = each(ctx, len(objects), parallel, func(ctx context.Context, i int) ([]Change, error) {
+		change, err := d.planObject(ctx, objects[i], exists)
 		if err != nil {
-			return Plan{}, fmt.Errorf("plan %s: %w", object, err)
+			return nil, fmt.Errorf("plan %s: %w", objects[i], err)
 		}
-		plan.Changes = append(plan.Changes, change)
+		return []Change{change}, nil
+	})
+	if err != nil {
+		return Plan{}, err
 	}
 	secrets, err := d.planSecrets(ctx)
 	if err != nil {
@@ -115,27 +125,53 @@ func (d *Deployer) planObject(ctx context.Context, object Object, exists bool) (
 		return change, nil
 	}
 	live, err := d.live(ctx, object)
+	if change.Kind == "Namespace" && apierrors.IsForbidden(err) {
+		change.Action = ActionNone // as Apply leaves it
+		return change, nil
+	}
 	if err != nil || live == nil {
 		return change, err
 	}
-	kept, err := withReplicas(object, live)
+	planned, conflicts, err := d.tryOut(ctx, object, live)
 	if err != nil {
 		return Change{}, err
 	}
-	planned, err := d.tryOut(ctx, kept)
-	if err != nil {
-		return Change{}, err
-	}
-	change.Fields = difference("", content(live), content(planned))
 	change.Action = ActionNone
-	if len(change.Fields) > 0 {
-		change.Action = ActionChange
+	change.Fields = difference("", content(live), content(planned))
+	if len(change.Fields) == 0 {
+		return change, nil
 	}
-	change.Restarts = slices.ContainsFunc(change.Fields, func(f FieldChange) bool {
-		return strings.HasPrefix(f.Path, "spec.template.") && change.Kind != "Job"
-	})
+	change.Action = ActionChange
+	change.Restart = restart(live, change.Fields)
+	if change.Kind == "Secret" {
+		change.Fields = hidden(change.Fields)
+	}
+	for _, c := range conflicts {
+		change.TakenOver = append(change.TakenOver, fmt.Sprintf("%s (%s)", c.field, c.manager))
+	}
 	return change, nil
 }
+
+// hidden hides the values of a Secret. kubectl keeps a copy of them in an
+// annotation.
+func hidden(fields []FieldChange) []FieldChange {
+	secret := regexp.MustCompile(`^(data|stringData|metadata\.annotations)($|\.)`)
+	hide := func(value string) string {
+		if value == "" {
+			return ""
+		}
+		return hiddenValue
+	}
+	for i, field := range fields {
+		if secret.MatchString(field.Path) {
+			fields[i].Before, fields[i].After = hide(field.Before), hide(field.After)
+		}
+	}
+	return fields
+}
+
+// hiddenValue stands for what is not shown. It is no JSON, as all values are.
+const hiddenValue = "(hidden)"
 
 // content is an object without what the API server keeps about it.
 func content(object *unstructured.Unstructured) map[string]any {
@@ -182,7 +218,7 @@ func (d *Deployer) planSecret(ctx context.Context, name string, changed func(*co
 	}
 	for _, key := range changed(secret) {
 		change.Action = ActionChange
-		change.Fields = append(change.Fields, FieldChange{Path: "data." + key, After: "(hidden)"})
+		change.Fields = append(change.Fields, FieldChange{Path: "data." + key, After: hiddenValue})
 	}
 	return change, nil
 }

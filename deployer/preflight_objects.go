@@ -44,15 +44,7 @@ func (d *Deployer) checkObject(ctx context.Context, object Object) ([]Finding, e
 	if found := fixed(live, object); len(found) > 0 {
 		return found, nil
 	}
-	if object, err = withReplicas(object, live); err != nil {
-		return nil, err
-	}
-	_, err = d.patch(ctx, object, metav1.ApplyOptions{FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}})
-	conflicts := conflictsOf(err)
-	if len(conflicts) > 0 {
-		object, conflicts = leaveToAutoscaler(object, conflicts)
-		_, err = d.tryOut(ctx, object)
-	}
+	_, conflicts, err := d.tryOut(ctx, object, live)
 	refused, err := refusal(object, err)
 	return append(conflictFindings(object, conflicts), refused...), err
 }
@@ -76,7 +68,7 @@ func (d *Deployer) checkNamespace(ctx context.Context, namespace Object) ([]Find
 	case err != nil:
 		return nil, err
 	}
-	_, err = d.tryOut(ctx, namespace)
+	_, _, err = d.tryOut(ctx, namespace, nil)
 	if !apierrors.IsForbidden(err) {
 		return refusal(namespace, err)
 	}

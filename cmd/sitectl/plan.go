@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,11 +14,13 @@ func planCommand() *cli.Command {
 		name:  "plan",
 		usage: "print what ship would change, object by object, without changing it",
 		description: "Has the cluster try out every object of the commit you are on, and prints what would be created (+), " +
-			"changed (~) and deleted (-), field by field. Nothing is built, pushed or changed. Values of Secrets are not shown.",
+			"changed (~) and deleted (-), field by field, which pods are replaced because of what, and which fields that somebody " +
+			"else has set are taken over. Nothing is built, pushed or changed. Values of Secrets are not shown.",
 		examples: `
 			sitectl plan
 			sitectl plan -e production --allow-dirty
 			sitectl plan --output json | jq '.changes[] | select(.action != "unchanged")'
+			sitectl plan --output json | jq -r '.changes[] | select(.restart) | "\(.kind) \(.name): \(.restart.because | join(", "))"'
 		`,
 		flags:    append([]string{"file", "environment", "kubeconfig", "context", "output", "allow-dirty"}, registryFlags...),
 		statuses: []status{statusDone, statusFailed, statusUsage, statusRegistry, statusCancelled},
@@ -49,51 +49,5 @@ func runPlan(ctx context.Context, o options) error {
 	if o.output == "json" {
 		return writeJSON(o.stdout, result)
 	}
-	return write(o.stdout, planText(result))
-}
-
-// planText is a plan for people.
-func planText(p planResult) string {
-	var out strings.Builder
-	line := func(format string, arguments ...any) { _, _ = fmt.Fprintf(&out, format+"\n", arguments...) }
-	if p.Build {
-		line("build %s", p.Image)
-	}
-	if len(p.Migration) > 0 {
-		line("migrate: %s", strings.Join(p.Migration, ", "))
-	}
-	unchanged := 0
-	for _, change := range p.Changes {
-		if change.Action == deployer.ActionNone {
-			unchanged++
-			continue
-		}
-		restarts := ""
-		if change.Restarts {
-			restarts = " (its pods are replaced)"
-		}
-		line("%s %s %s%s", marks[change.Action], change.Kind, change.Name, restarts)
-		for _, field := range change.Fields {
-			line("    %s: %s", field.Path, transition(field))
-		}
-	}
-	line("%d objects of namespace %s change, %d do not", len(p.Changes)-unchanged, p.Namespace, unchanged)
-	return out.String()
-}
-
-var marks = map[deployer.Action]string{
-	deployer.ActionCreate: "+",
-	deployer.ActionChange: "~",
-	deployer.ActionDelete: "-",
-}
-
-func transition(f deployer.FieldChange) string {
-	switch {
-	case f.Before == "":
-		return "+ " + f.After
-	case f.After == "":
-		return "- " + f.Before
-	default:
-		return f.Before + " -> " + f.After
-	}
+	return write(o.stdout, planText(result, colorsOf(o.stdout)))
 }
