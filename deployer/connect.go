@@ -75,6 +75,7 @@ func Connect(s site.Site, opts Options) (*Deployer, error) {
 		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}
 	d.forward = portForward(direct, d.client)
+	d.execute = remoteExec(direct, d.client)
 	return d, nil
 }
 

@@ -40,6 +40,7 @@ type Deployer struct {
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
 	forward forwarder
+	execute executor
 	opts    Options
 	mounted *string     // see mountedChecksum; nil until it is asked for
 	earlier *earlier    // what the steps take their objects from; nil for the site file

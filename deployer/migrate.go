@@ -210,10 +210,8 @@ func (d *Deployer) cleanJobs(ctx context.Context, name string) error {
 	}
 	old := slices.DeleteFunc(all, func(job batchv1.Job) bool { return finished(&job) == nil })
 	for _, job := range old[:max(0, len(old)-keptJobs)] {
-		policy := metav1.DeletePropagationBackground // with the pods
-		err := d.client.BatchV1().Jobs(job.Namespace).Delete(ctx, job.Name, metav1.DeleteOptions{PropagationPolicy: &policy})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("delete old Job %s: %w", job.Name, err)
+		if err := d.deleteJob(ctx, job.Name); err != nil {
+			return err
 		}
 	}
 	return nil

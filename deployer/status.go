@@ -54,7 +54,8 @@ type CronStatus struct {
 	Name      string     `json:"name"`
 	Schedule  string     `json:"schedule"`
 	Suspended bool       `json:"suspended"`
-	Active    int        `json:"active"` // Jobs that run now
+	Paused    bool       `json:"paused,omitempty"` // by a ship, which resumes it, as it was before
+	Active    int        `json:"active"`           // Jobs that run now
 	LastStart *time.Time `json:"lastStart,omitempty"`
 	LastDone  *time.Time `json:"lastDone,omitempty"` // last success
 }
@@ -145,9 +146,10 @@ func cronStatus(cron batchv1.CronJob) CronStatus {
 	status := CronStatus{
 		Name:      cron.Name,
 		Schedule:  cron.Spec.Schedule,
-		Suspended: cron.Spec.Suspend != nil && *cron.Spec.Suspend,
+		Suspended: suspended(&cron),
 		Active:    len(cron.Status.Active),
 	}
+	_, status.Paused = cron.Annotations[pausedAnnotation]
 	if start := cron.Status.LastScheduleTime; start != nil {
 		status.LastStart = &start.Time
 	}

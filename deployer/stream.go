@@ -118,11 +118,18 @@ func (l *stepLogs) ended(step started) bool {
 
 // read shows the lines after the bookmark, and moves it.
 func (l *stepLogs) read(ctx context.Context, step started, shown *bookmark) error {
-	options := &corev1.PodLogOptions{Container: step.step, Follow: true, Timestamps: true}
+	options := corev1.PodLogOptions{Container: step.step, Follow: true}
+	return l.deployer.readLog(ctx, step.pod, options, shown, func(_ time.Time, line string) { l.write(step.step, line) })
+}
+
+// readLog shows the lines of a container's log after the bookmark, each with
+// its time, and moves it. The rest of a line that was broken has none.
+func (d *Deployer) readLog(ctx context.Context, pod string, options corev1.PodLogOptions, shown *bookmark, show func(at time.Time, line string)) error {
+	options.Timestamps = true
 	if !shown.second.IsZero() {
-		options.SinceTime = &metav1.Time{Time: shown.second}
+		options.SinceTime, options.SinceSeconds, options.TailLines = &metav1.Time{Time: shown.second}, nil, nil
 	}
-	stream, err := l.deployer.client.CoreV1().Pods(l.deployer.site.Namespace).GetLogs(step.pod, options).Stream(ctx)
+	stream, err := d.client.CoreV1().Pods(d.site.Namespace).GetLogs(pod, &options).Stream(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,10 +148,11 @@ func (l *stepLogs) read(ctx context.Context, step started, shown *bookmark) erro
 		if !continued && before[line] {
 			continue
 		}
+		var at time.Time
 		if !continued {
-			line = shown.move(line)
+			at, line = shown.move(line)
 		}
-		l.write(step.step, line)
+		show(at, line)
 		continued = prefix
 	}
 }
@@ -157,8 +165,8 @@ type bookmark struct {
 	lines  map[string]bool // lines of that second, with their times
 }
 
-// move notes that a line is shown, and returns it without its time.
-func (b *bookmark) move(line string) string {
+// move notes that a line is shown, and returns its time and the rest of it.
+func (b *bookmark) move(line string) (time.Time, string) {
 	at, text := timestamp(line)
 	if second := at.Truncate(time.Second); second.After(b.second) {
 		b.second, b.lines = second, map[string]bool{}
@@ -166,7 +174,7 @@ func (b *bookmark) move(line string) string {
 	if !at.IsZero() {
 		b.lines[line] = true
 	}
-	return text
+	return at, text
 }
 
 // timestamp splits a line of the form "2026-01-01T10:00:12.123456789Z text".

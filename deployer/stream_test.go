@@ -23,8 +23,11 @@ func TestTimestamp(t *testing.T) {
 
 func TestBookmark(t *testing.T) {
 	b := &bookmark{}
-	assert.Equal(t, "to stdout", b.move("2026-01-02T03:04:05.2Z to stdout"))
-	assert.Equal(t, "to stderr, earlier", b.move("2026-01-02T03:04:05.1Z to stderr, earlier"))
+	at, text := b.move("2026-01-02T03:04:05.2Z to stdout")
+	assert.Equal(t, "to stdout", text)
+	assert.Equal(t, 200*time.Millisecond, at.Sub(at.Truncate(time.Second)))
+	_, text = b.move("2026-01-02T03:04:05.1Z to stderr, earlier")
+	assert.Equal(t, "to stderr, earlier", text)
 	assert.Equal(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), b.second)
 	assert.Len(t, b.lines, 2)
 

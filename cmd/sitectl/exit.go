@@ -46,13 +46,18 @@ var allStatuses = []status{
 }
 
 // exitStatus is the one place that maps errors to exit statuses. If several
-// things are wrong at once, the earliest in the order of a ship counts.
+// things are wrong at once, the earliest in the order of a ship counts. A
+// command that ran in the cluster passes its own on.
 func exitStatus(ctx context.Context, err error) status {
 	if err == nil {
 		return statusDone
 	}
 	if is[*interruption](context.Cause(ctx)) {
 		return statusCancelled
+	}
+	var command interface{ Status() int }
+	if errors.As(err, &command) {
+		return status(command.Status())
 	}
 	switch {
 	case is[*usageError](err), is[*deployer.NoReleaseError](err), is[site.Problems](err), is[*site.DirtyError](err), is[*site.RepositoryError](err):

@@ -97,6 +97,19 @@ func commandFlags(names []string) []cli.Flag {
 	return flags
 }
 
+// withoutAliases takes from flags the short names that own ones have: after
+// the name of a command, the command's own meaning counts.
+func withoutAliases(flags, own []cli.Flag) []cli.Flag {
+	for _, flag := range flags {
+		text, ok := flag.(*cli.StringFlag)
+		if !ok {
+			continue
+		}
+		text.Aliases = slices.DeleteFunc(slices.Clone(text.Aliases), func(alias string) bool { return flagNamed(own, alias) != nil })
+	}
+	return flags
+}
+
 // variable names the environment variable of a flag as the library does.
 func variable(names []string) string {
 	if len(names) == 0 {

@@ -341,13 +341,20 @@ func (s *labSite) serves(t *testing.T, tag, entry, message string) {
 // given words.
 func (s *labSite) interruptAfter(t *testing.T, words string) outcome {
 	t.Helper()
+	return s.interruptCommand(t, words, "ship", "--progress", "plain")
+}
+
+// interruptCommand sends SIGINT to a command when a line of standard error has
+// the given words.
+func (s *labSite) interruptCommand(t *testing.T, words string, arguments ...string) outcome {
+	t.Helper()
 	started := make(chan struct{})
 	reached := sync.OnceFunc(func() { close(started) })
 	p := s.startWith(t, func(line string) {
 		if strings.Contains(line, words) {
 			reached()
 		}
-	}, "ship", "--progress", "plain")
+	}, arguments...)
 	finished := make(chan struct{})
 	go func() {
 		p.read.Wait()

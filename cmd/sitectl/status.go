@@ -106,9 +106,17 @@ func cronTable(row func(...string), crons []deployer.CronStatus) {
 		return
 	}
 	row()
+	cronRows(row, crons)
+}
+
+func cronRows(row func(...string), crons []deployer.CronStatus) {
 	row("CRON", "SCHEDULE", "SUSPENDED", "RUNNING", "LAST START", "LAST SUCCESS")
 	for _, c := range crons {
-		row(c.Name, c.Schedule, fmt.Sprint(c.Suspended), fmt.Sprint(c.Active), moment(c.LastStart), moment(c.LastDone))
+		suspended := fmt.Sprint(c.Suspended)
+		if c.Paused {
+			suspended = "by a ship"
+		}
+		row(c.Name, c.Schedule, suspended, fmt.Sprint(c.Active), moment(c.LastStart), moment(c.LastDone))
 	}
 }
 
