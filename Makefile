@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 
-.PHONY: build test unit lab-test demo demo-down lab-up lab-down lint bench clean bin/sitectl bin/lab
+.PHONY: build test unit judge lab-test demo demo-down lab-up lab-down lint bench clean bin/sitectl bin/lab
 
 build: bin/sitectl bin/lab
 
@@ -24,13 +24,18 @@ bin/lab:
 # All tests. The lab is killed and started again several times by its own ones,
 # with everything in it, and is left running afterwards for the next time;
 # `make lab-down` removes it.
-test: unit lab-test
+test: unit judge lab-test
 
 unit:
 	echo '==> unit and script tests: site, builder, deployer, templates, ci and the commands'
 	go test ./...
 	echo '==> unit tests: the lab'
 	go test -C lab ./...
+
+# Needs the source of the Kubernetes that the lab builds, and downloads it.
+judge:
+	echo '==> kubeconform and kube-score: the objects of the sample sites'
+	go test -C lab/judge .
 
 # platform sets the variables that the demo and the lab tests take. Who has
 # set them has a cluster, a registry and a builder of their own, and the lab is
@@ -81,7 +86,7 @@ lab-down: bin/lab
 	bin/lab down
 
 lint: bin/staticcheck bin/gofumpt
-	for module in . lab; do
+	for module in . lab lab/judge; do
 		echo "==> lint: module $$module"
 		pushd "$$module" >/dev/null
 		unformatted="$$(gofmt -l . && '$(CURDIR)/bin/gofumpt' -l .)"

@@ -34,6 +34,7 @@ func TestApplyLaysOutTheFoundationOnly(t *testing.T) {
 		"StatefulSet mysql created",
 		"Service memcache created",
 		"StatefulSet memcache created",
+		"PodDisruptionBudget memcache created",
 		"PersistentVolumeClaim backup created",
 	}, c.lines)
 

@@ -115,6 +115,7 @@ func layout(v view, crons []site.Cron) []rendering {
 	add(v.MySQL != nil, StageFoundation, "mysql.service", "mysql.statefulset")
 	add(v.External != nil, StageFoundation, "database.configmap")
 	add(v.Memcache != nil, StageFoundation, "memcache.service", "memcache.statefulset")
+	add(v.Memcache != nil && v.Memcache.Replicas > 1, StageFoundation, "memcache.poddisruptionbudget")
 	add(v.Redis != nil, StageFoundation, "redis.service", "redis.statefulset")
 	add(v.Store != nil, StageFoundation, "s3.configmap")
 	add(v.Backup != nil, StageFoundation, "backup.persistentvolumeclaim")

@@ -399,6 +399,7 @@ func TestStagesComeInOrder(t *testing.T) {
 		"foundation: StatefulSet mysql",
 		"foundation: Service memcache",
 		"foundation: StatefulSet memcache",
+		"foundation: PodDisruptionBudget memcache",
 		"foundation: PersistentVolumeClaim backup",
 		"migrate: Job migrate-a1b2c3d-1",
 		"web: Service web",
