@@ -277,7 +277,7 @@ func TestBadReleases(t *testing.T) {
 		}, statusMigration, []string{"waiting for a lock", "10s"}},
 		{"pods that crash", func(t *testing.T) {
 			s.ownDockerfile(t, shipped.Image.Reference, "RUN echo 'NoSuchDirective on' >>/etc/apache2/apache2.conf")
-		}, statusRollout, []string{"NoSuchDirective"}},
+		}, statusRollout, []string{"NoSuchDirective", "nothing was put back", "sitectl rollback --keep-database 1"}},
 		{"pods that never become ready", func(t *testing.T) {
 			s.edit(t, func(file map[string]any) {
 				web := file["web"].(map[string]any)
