@@ -120,14 +120,18 @@ func (b *Builder) Find(ctx context.Context, s site.Site, commit site.Commit) (si
 	return site.Image{Repository: s.Image, Tag: commit.Tag, Digest: digest, Commit: commit}, true, nil
 }
 
-// Has says whether the registry has an image under its digest, with one
-// request. Errors: *RegistryError.
-func (b *Builder) Has(ctx context.Context, image site.Image) (bool, error) {
-	repo, err := b.repository(image.Repository)
+// Has says whether its registry has an image, with one request. If the
+// reference has a digest, that counts. Errors: *RegistryError.
+func (b *Builder) Has(ctx context.Context, reference string) (bool, error) {
+	image, err := name.ParseReference(reference)
+	if err != nil {
+		return false, fmt.Errorf("image %q: %w", reference, err)
+	}
+	repo, err := b.open(image.Context())
 	if err != nil {
 		return false, err
 	}
-	_, found, err := repo.headReference(ctx, repo.name.Digest(image.Digest))
+	_, found, err := repo.headReference(ctx, image)
 	return found, err
 }
 

@@ -8,6 +8,7 @@
 package deployer
 
 import (
+	"context"
 	"io"
 	"sync"
 
@@ -24,11 +25,14 @@ const fieldManager = "sitectl"
 // kubeconfig kubectl would take and reports nothing. Log and Progress are
 // called from several goroutines, but never at the same time.
 type Options struct {
-	Kubeconfig string       // path; empty for $KUBECONFIG, ~/.kube/config or the pod's own service account
-	PullConfig []byte       // a .dockerconfigjson for the pods; empty if the image can be pulled without a login
-	By         string       // who ships, for the record: a person or the address of a pipeline
-	Log        io.Writer    // receives the migration's log, line by line, each with the name of its step; nil for none
-	Progress   func(string) // is told in one line, without a line feed, what happens; nil for nobody
+	Kubeconfig string    // path; empty for $KUBECONFIG, ~/.kube/config or the pod's own service account
+	PullConfig []byte    // a .dockerconfigjson for the pods; empty if the image can be pulled without a login
+	By         string    // who ships, for the record: a person or the address of a pipeline
+	Log        io.Writer // receives the migration's log, line by line, each with the name of its step; nil for none
+	// HasImage asks the registry, with sitectl's own login, whether it has an
+	// image; nil if nobody can. It decides on nodes that do not get one.
+	HasImage func(ctx context.Context, reference string) (bool, error)
+	Progress func(string) // is told in one line, without a line feed, what happens; nil for nobody
 }
 
 // Deployer deploys one site to the cluster and namespace of one environment.
@@ -42,9 +46,10 @@ type Deployer struct {
 	forward forwarder
 	execute executor
 	opts    Options
-	mounted *string     // see mountedChecksum; nil until it is asked for
-	earlier *earlier    // what the steps take their objects from; nil for the site file
-	mu      *sync.Mutex // holds what is reported apart
+	mounted *string               // see mountedChecksum; nil until it is asked for
+	pulls   map[string]pullAnswer // by image; see consult
+	earlier *earlier              // what the steps take their objects from; nil for the site file
+	mu      *sync.Mutex           // holds what is reported apart
 
 	sighting sighting // of the lock
 	fence    *fence   // between this Deployer and the API server

@@ -3,7 +3,7 @@ package deployer
 import "time"
 
 // doubt keeps a fatal verdict from being believed too early: it must hold
-// without a break for its grace period.
+// without a break for its grace period, at least until it is seen again.
 type doubt struct{ since time.Time }
 
 // settled says whether the verdict, nil for none, has held long enough.

@@ -89,7 +89,7 @@ func (w *jobWatch) look(ctx context.Context, now time.Time) (bool, error) {
 	if finished(w.job) != nil {
 		return true, nil
 	}
-	verdict := w.verdict(events)
+	verdict := w.deployer.consult(ctx, w.verdict(events))
 	if w.doomed == nil && w.doubt.settled(verdict, now) {
 		w.doomed = verdict
 		return false, w.end(ctx)

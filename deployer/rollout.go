@@ -121,7 +121,8 @@ func (w *rolloutWatch) lookAt(ctx context.Context, load *workload, state rollout
 	if state.done() {
 		return true, nil
 	}
-	if pod, verdict := state.verdict(); load.doubt.settled(verdict, now) {
+	pod, verdict := state.verdict()
+	if verdict = w.deployer.consult(ctx, verdict); load.doubt.settled(verdict, now) {
 		return false, w.deployer.rolloutError(ctx, state, pod, verdict)
 	}
 	if load.expired(state.deployment, now) {

@@ -75,6 +75,7 @@ func (d *Deployer) deadlineError(ctx context.Context, state rolloutState) error 
 	late.Message = fmt.Sprintf("nothing moved for %s: %s", site.Duration(progressDeadline(state.deployment)), verdict.Message)
 	e := d.workloadError(ctx, "Deployment "+state.deployment.Name, pod, &late, state.events)
 	e.Serving = state.serving()
+	e.Next = cmp.Or(e.Next, fmt.Sprintf("kubectl -n %s describe deployment %s", e.Namespace, state.deployment.Name))
 	return e
 }
 

@@ -18,6 +18,7 @@ type rolloutState struct {
 	deployment *appsv1.Deployment // nil if there is none
 	set        *appsv1.ReplicaSet // of the new release; nil until it is created
 	pods       []*corev1.Pod      // of set, without those that are going
+	failed     []*corev1.Pod      // of set, which have failed as a whole and are replaced
 	old        []*corev1.Pod      // of other ReplicaSets, without those that are going
 	events     []*corev1.Event
 }
@@ -58,6 +59,9 @@ func (c rolloutCopies) state(name string) rolloutState {
 // divide tells the pods of the new ReplicaSet from those of the older ones.
 func (s *rolloutState) divide(sets []*appsv1.ReplicaSet, pods []*corev1.Pod) {
 	for _, pod := range pods {
+		if s.set != nil && metav1.IsControlledBy(pod, s.set) && pod.Status.Phase == corev1.PodFailed {
+			s.failed = append(s.failed, pod)
+		}
 		if replaced(pod) {
 			continue
 		}
@@ -141,6 +145,9 @@ func replicas(n *int32) int32 {
 // one that comes up shows that the release works, and that the others have a
 // problem of their own. The pod is nil if the release has none.
 func (s rolloutState) verdict() (*corev1.Pod, *Verdict) {
+	if verdict := replacedVerdict(s.failed); verdict != nil && !slices.ContainsFunc(s.pods, podReady) {
+		return s.failed[0], verdict
+	}
 	if s.set != nil && len(s.pods) == 0 {
 		return nil, replicaSetVerdict(s.set)
 	}
@@ -159,7 +166,8 @@ func (s rolloutState) verdict() (*corev1.Pod, *Verdict) {
 }
 
 // suspect is the pod of the new release that is to blame when time is up: one
-// with a verdict, or else any that is not ready.
+// with a verdict, or else any that is not ready, or none if all that there are
+// are well and the cluster refuses more.
 func (s rolloutState) suspect() (*corev1.Pod, *Verdict) {
 	var unready *corev1.Pod
 	for _, pod := range s.pods {
@@ -170,6 +178,9 @@ func (s rolloutState) suspect() (*corev1.Pod, *Verdict) {
 			return pod, verdict
 		}
 		unready = pod
+	}
+	if unready == nil && s.set != nil {
+		return nil, replicaSetVerdict(s.set)
 	}
 	return unready, nil
 }

@@ -238,13 +238,13 @@ func TestRollReportsACrashLoopLongBeforeTheDeadline(t *testing.T) {
 	})
 }
 
-func TestRollReportsASecondCrashAtOnce(t *testing.T) {
+func TestRollReportsASecondCrashWhenItIsSeenTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := startRollout(t)
 		start := time.Now()
 		r.pod(r.set("web-new"), "web-new-1", crashing(2))
 		assert.Equal(t, "CrashLoopBackOff", r.failure().Reason)
-		assert.Zero(t, time.Since(start))
+		assert.Equal(t, lookAgain, time.Since(start))
 	})
 }
 
@@ -344,6 +344,44 @@ func TestRollReportsPodsThatAreRefused(t *testing.T) {
 		assert.Contains(t, failure.Message, "exceeded quota")
 		assert.Contains(t, failure.Hint(), "maxSurge")
 		assert.Empty(t, failure.Pod)
+	})
+}
+
+func TestRollReportsPodsThatAreEvictedAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := startRollout(t, serving)
+		set := r.set("web-new")
+		evicted := corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "Pod ephemeral local storage usage exceeds the total limit"}
+		r.pod(set, "web-new-1", evicted)
+		r.pod(set, "web-new-2", evicted)
+		r.pod(set, "web-new-3", starting)
+		time.Sleep(time.Minute)
+		assert.True(t, r.going(), "a node may have had a problem")
+
+		r.pod(set, "web-new-3", evicted)
+		r.pod(set, "web-new-4", starting)
+		failure := r.failure()
+		assert.Equal(t, "Evicted", failure.Reason)
+		assert.Contains(t, failure.Message, "3 of its pods have failed, one after the other: Pod ephemeral local storage")
+	})
+}
+
+func TestRollSaysThatTheLastPodsAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := startRollout(t)
+		set := r.set("web-new")
+		set.Status.Conditions = []appsv1.ReplicaSetCondition{{
+			Type: appsv1.ReplicaSetReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota: small",
+		}}
+		r.put(set)
+		r.pod(set, "web-new-1", ready)
+		time.Sleep(time.Minute)
+		assert.True(t, r.going(), "one pod is well")
+		r.status(1, 1, 1, deadlineExceeded(1))
+		failure := r.failure()
+		assert.Equal(t, "ProgressDeadlineExceeded", failure.Reason)
+		assert.Contains(t, failure.Message, "exceeded quota")
+		assert.Contains(t, failure.Hint(), "raise the quota")
 	})
 }
 

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,12 +14,15 @@ import (
 // Grace periods: how long a verdict must hold before it is believed. What
 // can pass by itself gets longer than what cannot.
 const (
-	graceNone     = 0
+	graceLook     = lookAgain        // seen twice is enough
 	graceFlap     = 3 * time.Second  // states that kubelet may still leave: two looks, not one
 	graceCrash    = 8 * time.Second  // the first crash; after the second there is none
 	graceRefused  = 20 * time.Second // a login that was just changed may take a moment
 	graceNotFound = 30 * time.Second // a replicated registry may not have the tag everywhere yet
 	graceMount    = time.Minute      // a volume is detached from another node
+	graceWebhook  = time.Minute      // what admits pods is itself replaced
+	graceMirrored = 2 * time.Minute  // the registry has the image, and where the node is not yet (Shopify/krane#819)
+	graceRoute    = 12 * time.Second // some probes, of an answer that is about the path and not about the time
 	graceSchedule = time.Minute      // a node becomes free or is added
 )
 
@@ -28,6 +32,8 @@ type Verdict struct {
 	Message   string        // what happened
 	Hint      string        // what to do next; empty if the log says it better
 	Container string        // container it is about; empty for the pod as a whole
+	Image     string        // that cannot be pulled; empty if the verdict is about something else
+	Pull      pullFailure   // why it cannot be, if that lasts
 	Fatal     bool          // waiting does not help
 	Grace     time.Duration // how long a fatal verdict must hold before it is believed
 }
@@ -99,7 +105,7 @@ func crashLoop(status corev1.ContainerStatus) *Verdict {
 		Grace:     graceCrash,
 	}
 	if status.RestartCount >= 2 {
-		verdict.Grace = graceNone
+		verdict.Grace = graceLook
 	}
 	if last := status.LastTerminationState.Terminated; last != nil {
 		verdict.Message, verdict.Hint = ended(*last)
@@ -167,14 +173,15 @@ func imagePull(status corev1.ContainerStatus) *Verdict {
 		Reason:    status.State.Waiting.Reason,
 		Message:   "its image cannot be pulled: " + pullCause(status.State.Waiting.Message),
 		Container: status.Name,
+		Image:     status.Image,
 	}
 	cause := strings.ToLower(status.State.Waiting.Message)
 	switch {
 	case containsAny(cause, "unauthorized", "authentication required", "authorization failed", "denied", "forbidden", "no basic auth credentials"):
-		verdict.Fatal, verdict.Grace = true, graceRefused
+		verdict.Fatal, verdict.Grace, verdict.Pull = true, graceRefused, pullRefused
 		verdict.Hint = "the registry refuses the login of Secret registry: it must be allowed to pull, not only to push, and must not expire"
 	case containsAny(cause, "not found", "manifest unknown"):
-		verdict.Fatal, verdict.Grace = true, graceNotFound
+		verdict.Fatal, verdict.Grace, verdict.Pull = true, graceNotFound, pullMissing
 		verdict.Hint = "check that the image is in the registry, and that the cluster sees the same registry under that name"
 	}
 	return verdict
@@ -202,7 +209,7 @@ func imageName(status corev1.ContainerStatus) *Verdict {
 		Hint:      "correct the image in the site file",
 		Container: status.Name,
 		Fatal:     true,
-		Grace:     graceNone,
+		Grace:     graceLook,
 	}
 }
 
@@ -292,11 +299,12 @@ func failedMount(pod *corev1.Pod, events []*corev1.Event) *Verdict {
 }
 
 // unhealthy judges a pod that runs and does not answer its probes. It may
-// still come up, so the progress deadline decides:
+// still come up, so the progress deadline decides; unless what it answers is
+// that there is no such page, or that it is not for everybody:
 //
 //	type: Warning
 //	reason: Unhealthy
-//	message: 'Readiness probe failed: HTTP probe failed with statuscode: 500'
+//	message: 'Readiness probe failed: HTTP probe failed with statuscode: 500' # or 404
 func unhealthy(pod *corev1.Pod, events []*corev1.Event) *Verdict {
 	event := newest(events, pod.UID, "Unhealthy")
 	if event == nil {
@@ -307,6 +315,8 @@ func unhealthy(pod *corev1.Pod, events []*corev1.Event) *Verdict {
 		Message:   event.Message,
 		Hint:      "ask the health path yourself (kubectl port-forward), or choose another one in the site file: web.health.path",
 		Container: eventContainer(event),
+		Fatal:     containsAny(event.Message, "statuscode: 401", "statuscode: 403", "statuscode: 404", "statuscode: 410"),
+		Grace:     graceRoute,
 	}
 }
 
@@ -318,6 +328,7 @@ func unhealthy(pod *corev1.Pod, events []*corev1.Event) *Verdict {
 //	    status: "True"
 //	    reason: FailedCreate
 //	    message: 'pods "web-7d4b9c-" is forbidden: exceeded quota: …' # or: violates PodSecurity "restricted:latest": …
+//	    # or: admission webhook "…" denied the request: …; or: Internal error occurred: failed calling webhook "…": …
 func replicaSetVerdict(set *appsv1.ReplicaSet) *Verdict {
 	for _, condition := range set.Status.Conditions {
 		if condition.Type != appsv1.ReplicaSetReplicaFailure || condition.Status != corev1.ConditionTrue || condition.Reason != "FailedCreate" {
@@ -329,14 +340,42 @@ func replicaSetVerdict(set *appsv1.ReplicaSet) *Verdict {
 			Fatal:   true,
 			Grace:   graceCrash,
 		}
-		if strings.Contains(condition.Message, "exceeded quota") {
+		switch {
+		case strings.Contains(condition.Message, "exceeded quota"):
 			// The rollout needs room for maxSurge pods more than the site.
 			verdict.Grace = graceNotFound
 			verdict.Hint = "raise the quota, lower the requests, or set web.rollout.maxSurge to 0 and maxUnavailable to 1"
+		case strings.Contains(condition.Message, "failed calling webhook"):
+			verdict.Grace = graceWebhook
+			verdict.Hint = "the webhook is not the site's: ask whoever looks after the cluster"
 		}
 		return verdict
 	}
 	return nil
+}
+
+// maxReplaced is how many pods of a release may fail as a whole before that is
+// no accident of a node.
+const maxReplaced = 3
+
+// replacedVerdict judges a ReplicaSet whose pods fail as a whole one after the
+// other, each replaced by the next:
+//
+//	status:
+//	  phase: Failed
+//	  reason: Evicted # or UnexpectedAdmissionError, OutOfmemory, …
+//	  message: Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.
+func replacedVerdict(failed []*corev1.Pod) *Verdict {
+	if len(failed) < maxReplaced {
+		return nil
+	}
+	last := slices.MaxFunc(failed, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	return &Verdict{
+		Reason:  cmp.Or(last.Status.Reason, string(last.Status.Phase)),
+		Message: fmt.Sprintf("%d of its pods have failed, one after the other: %s", len(failed), last.Status.Message),
+		Fatal:   true,
+		Grace:   graceCrash,
+	}
 }
 
 // replaced is true of a pod that its controller replaces without ado:

@@ -50,7 +50,7 @@ func TestPodVerdict(t *testing.T) {
 			status:  `{containerStatuses: [{name: web, restartCount: 2, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 255, reason: Error}}}]}`,
 			reason:  "CrashLoopBackOff",
 			fatal:   true,
-			grace:   graceNone,
+			grace:   graceLook,
 			message: "exit status 255",
 			about:   "web",
 		},
@@ -68,7 +68,7 @@ func TestPodVerdict(t *testing.T) {
 			status:  `{containerStatuses: [{name: web, restartCount: 2, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 0, reason: Completed}}}]}`,
 			reason:  "CrashLoopBackOff",
 			fatal:   true,
-			grace:   graceNone,
+			grace:   graceLook,
 			message: "stopped by a probe",
 			about:   "web",
 		},
@@ -147,7 +147,7 @@ func TestPodVerdict(t *testing.T) {
 			status:  `{containerStatuses: [{name: web, state: {waiting: {reason: InvalidImageName, message: "invalid reference format"}}}]}`,
 			reason:  "InvalidImageName",
 			fatal:   true,
-			grace:   graceNone,
+			grace:   graceLook,
 			message: "invalid reference format",
 			about:   "web",
 		},
@@ -156,7 +156,7 @@ func TestPodVerdict(t *testing.T) {
 			status:  `{containerStatuses: [{name: web, state: {waiting: {reason: ErrImageNeverPull, message: 'Container image "r/i:t" is not present with pull policy of Never'}}}]}`,
 			reason:  "ErrImageNeverPull",
 			fatal:   true,
-			grace:   graceNone,
+			grace:   graceLook,
 			message: "not present",
 			about:   "web",
 		},
@@ -183,7 +183,7 @@ func TestPodVerdict(t *testing.T) {
 				containerStatuses: [{name: web, state: {waiting: {reason: PodInitializing}}}]}`,
 			reason:  "CrashLoopBackOff",
 			fatal:   true,
-			grace:   graceNone,
+			grace:   graceLook,
 			message: "exit status 2",
 			about:   "varnish",
 		},
@@ -193,6 +193,7 @@ func TestPodVerdict(t *testing.T) {
 				containerStatuses: [{name: web, state: {waiting: {reason: InvalidImageName, message: "invalid reference format"}}}]}`,
 			reason:  "InvalidImageName",
 			fatal:   true,
+			grace:   graceLook,
 			message: "invalid reference format",
 			about:   "web",
 		},
@@ -240,8 +241,29 @@ func TestPodVerdict(t *testing.T) {
 			status:  `{containerStatuses: [{name: web, state: {running: {}}}]}`,
 			events:  `[{involvedObject: {uid: the-pod, fieldPath: "spec.containers{web}"}, reason: Unhealthy, type: Warning, message: "Readiness probe failed: HTTP probe failed with statuscode: 500"}]`,
 			reason:  "Unhealthy",
+			grace:   graceRoute,
 			message: "statuscode: 500",
 			about:   "web",
+		},
+		{
+			name:    "probe asks for what is not there",
+			status:  `{containerStatuses: [{name: web, state: {running: {}}}]}`,
+			events:  `[{involvedObject: {uid: the-pod, fieldPath: "spec.containers{web}"}, reason: Unhealthy, type: Warning, message: "Startup probe failed: HTTP probe failed with statuscode: 404"}]`,
+			reason:  "Unhealthy",
+			fatal:   true,
+			grace:   graceRoute,
+			message: "statuscode: 404",
+			about:   "web",
+		},
+		{
+			name: "init container crashes",
+			status: `{initContainerStatuses: [{name: prepare, restartCount: 2, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 3, reason: Error}}}],
+				containerStatuses: [{name: web, state: {waiting: {reason: PodInitializing}}}]}`,
+			reason:  "CrashLoopBackOff",
+			fatal:   true,
+			grace:   graceLook,
+			message: "exit status 3",
+			about:   "prepare",
 		},
 		{
 			name:   "another pod's event",
@@ -294,6 +316,18 @@ func TestReplicaSetVerdict(t *testing.T) {
 			grace:  graceCrash,
 		},
 		{
+			name:   "an admission webhook that refuses",
+			status: `{conditions: [{type: ReplicaFailure, status: "True", reason: FailedCreate, message: 'admission webhook "policy.example.com" denied the request: no owner label'}]}`,
+			reason: "FailedCreate",
+			grace:  graceCrash,
+		},
+		{
+			name:   "an admission webhook that is away",
+			status: `{conditions: [{type: ReplicaFailure, status: "True", reason: FailedCreate, message: 'Internal error occurred: failed calling webhook "policy.example.com": connection refused'}]}`,
+			reason: "FailedCreate",
+			grace:  graceWebhook,
+		},
+		{
 			name:   "over",
 			status: `{conditions: [{type: ReplicaFailure, status: "False", reason: FailedCreate}]}`,
 		},
@@ -330,8 +364,10 @@ func TestDoubt(t *testing.T) {
 	assert.False(t, d.settled(passing, start.Add(30*time.Second)), "not fatal")
 	assert.False(t, d.settled(fatal, start.Add(31*time.Second)))
 
-	now := &Verdict{Fatal: true}
-	assert.True(t, d.settled(now, start.Add(32*time.Second)), "believed at once")
+	d = doubt{}
+	plain := &Verdict{Fatal: true, Grace: graceLook}
+	assert.False(t, d.settled(plain, start), "seen once")
+	assert.True(t, d.settled(plain, start.Add(lookAgain)), "seen twice")
 }
 
 func TestNewestEvent(t *testing.T) {

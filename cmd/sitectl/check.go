@@ -119,6 +119,7 @@ func (s *shipment) connect() error {
 		PullConfig: login,
 		By:         shippedBy(),
 		Log:        s.log.Quote(),
+		HasImage:   s.builder.Has,
 		Progress:   s.log.Line,
 	})
 	return err

@@ -118,7 +118,7 @@ func (s *shipment) checkMigrations(way deployer.Way) error {
 // requireBuilt makes sure that the image of the release is still in the
 // registry, under its digest.
 func (s *shipment) requireBuilt(ctx context.Context) error {
-	found, err := s.builder.Has(ctx, s.image)
+	found, err := s.builder.Has(ctx, s.image.Reference())
 	if err == nil && !found {
 		err = &missingImageError{s.image.Reference()}
 	}
