@@ -3,9 +3,13 @@
 package builder
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -17,8 +21,9 @@ import (
 
 // The same commit is the same image, whoever builds it where: with a builder
 // and a registry that have nothing yet, in another folder, another time zone
-// and with another umask. Both registries have one address, as the names of
-// repositories are part of an image.
+// and with another umask, and by a user who is not root and has a rootless
+// builder. All registries have one address, as the names of repositories are
+// part of an image.
 func TestLabTwoWipedBuilders(t *testing.T) {
 	proxy := newFaultProxy(t, http1, nil)
 	s, dir := labSample(t, "composer")
@@ -54,8 +59,60 @@ func TestLabTwoWipedBuilders(t *testing.T) {
 			digests[builder.name] = image.Digest
 		})
 	}
+	t.Run("nobody", func(t *testing.T) {
+		proxy.registry = registry.New(registry.Logger(discard()))
+		t.Setenv("SITECTL_REGISTRY_CA", bundle(t, proxy.ca, os.Getenv("SITECTL_REGISTRY_CA")))
+		freshBuilder(t) // for its environment
+		digests["nobody"] = buildAsNobody(t, dir, proxy.host)
+	})
 	assert.NotEmpty(t, digests["first"])
 	assert.Equal(t, digests["first"], digests["second"])
+	assert.Equal(t, digests["first"], digests["nobody"])
+}
+
+// buildAsNobody builds a clone as another user, with a rootless buildkitd, and
+// returns the digest.
+func buildAsNobody(t *testing.T, dir, host string) string {
+	t.Helper()
+	wrapper, environment := asNobody(t, false)
+	i := slices.IndexFunc(environment, func(variable string) bool { return strings.HasPrefix(variable, "HOME=") })
+	clone := filepath.Join(strings.TrimPrefix(environment[i], "HOME="), "clone")
+	require.NoError(t, exec.Command("git", "clone", "--quiet", dir, clone).Run())
+	require.NoError(t, exec.Command("chown", "-R", "nobody:nogroup", clone).Run())
+	arguments := append(wrapper, os.Args[0], "-test.run=^TestLabBuildOfNobody$", "-test.count=1", "-test.v")
+	command := exec.Command(arguments[0], arguments[1:]...)
+	command.Env = append(append(os.Environ(), theClone+"="+clone, theRegistry+"="+host), environment...)
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	_, digest, _ := strings.Cut(string(output), "built ")
+	digest, _, _ = strings.Cut(digest, "\n")
+	return digest
+}
+
+const (
+	theClone    = "SITECTL_TEST_CLONE"
+	theRegistry = "SITECTL_TEST_REGISTRY"
+)
+
+// TestLabBuildOfNobody is no test but the build of buildAsNobody.
+func TestLabBuildOfNobody(t *testing.T) {
+	clone := os.Getenv(theClone)
+	if clone == "" {
+		return
+	}
+	b, err := New(Options{
+		DockerConfig: os.Getenv("DOCKER_CONFIG"), RegistryCA: os.Getenv("SITECTL_REGISTRY_CA"), RegistryMirrors: labMirrors(t),
+	})
+	require.NoError(t, err)
+	b.sockets = nil
+	s, err := site.Read(filepath.Join(clone, "site.yaml"), "")
+	require.NoError(t, err)
+	s.Image, s.Build.Runtime = os.Getenv(theRegistry)+"/agency/site", os.Getenv(theRegistry)+"/agency/runtime"
+	s.Build.Platform = "linux/" + runtime.GOARCH
+	image, _, err := buildClone(t, b, s, clone)
+	require.NoError(t, err)
+	require.NoError(t, b.Close())
+	fmt.Printf("built %s\n", image.Digest)
 }
 
 // bundle is a PEM file with the certificates of others.
