@@ -27,7 +27,9 @@ func Access(s site.Site, opts AccessOptions) ([]Object, error) {
 		return nil, err
 	}
 	var inside, outside []authorizationv1.ResourceAttributes
-	for _, permission := range slices.Concat(permissions(s.Namespace, objects, !opts.CreateNamespace), lookups(s.Namespace)) {
+	for _, permission := range slices.Concat(
+		permissions(s.Namespace, objects, !opts.CreateNamespace), prunings(s.Namespace), lookups(s.Namespace),
+	) {
 		if permission.Namespace == "" {
 			outside = append(outside, permission)
 		} else {

@@ -73,6 +73,8 @@ func (c *fakeCluster) react(action clienttesting.Action) (bool, runtime.Object, 
 		typed := c.typed(action.GetObject())
 		err := c.clients.Tracker().Create(resource, typed, namespace)
 		return true, action.GetObject(), err
+	case clienttesting.DeleteActionImpl:
+		return true, nil, c.clients.Tracker().Delete(resource, namespace, action.GetName())
 	case clienttesting.PatchActionImpl:
 		object, err := c.serverSideApply(resource, namespace, action)
 		return true, object, err

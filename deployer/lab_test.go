@@ -203,6 +203,7 @@ func (l *labSite) ship(image site.Image) error {
 		func(ctx context.Context) error { return l.Cron(ctx, image) },
 		func(ctx context.Context) error { return l.Verify(ctx, image) },
 		func(ctx context.Context) error { _, err := l.Record(ctx, release); return err },
+		func(ctx context.Context) error { return l.Prune(ctx, image) },
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -289,7 +290,7 @@ cron:
 	require.NoError(t, l.ship(second))
 	l.assertServes(second)
 	assert.Equal(t, password, l.secret("database")["password"], "a ship never rotates credentials")
-	assert.Contains(t, l.lines, "CronJob often deleted, the site file no longer has it")
+	assert.Contains(t, l.lines, "CronJob often deleted, the release does not have it")
 
 	status, err := l.Status(ctx)
 	require.NoError(t, err)

@@ -107,6 +107,15 @@ func (d *Deployer) Plan(ctx context.Context, image site.Image) (Plan, error) {
 	for _, name := range dropped {
 		plan.Changes = append(plan.Changes, Change{Kind: "CronJob", Name: name, Action: ActionDelete})
 	}
+	left, err := d.leftOver(ctx, objects)
+	if err != nil {
+		return Plan{}, err
+	}
+	for _, object := range left {
+		if isPrunable(object) {
+			plan.Changes = append(plan.Changes, Change{Kind: object.GetKind(), Name: object.GetName(), Action: ActionDelete})
+		}
+	}
 	return plan, nil
 }
 

@@ -74,7 +74,10 @@ func (d *Deployer) PutBack(ctx context.Context, release Release) error {
 	if err := at.Cron(ctx, release.Built()); err != nil {
 		return err
 	}
-	return at.Verify(ctx, release.Built())
+	if err := at.Verify(ctx, release.Built()); err != nil {
+		return err
+	}
+	return at.Prune(ctx, release.Built())
 }
 
 // Restorable says whether the site may be put back after what went wrong: not

@@ -87,8 +87,8 @@ func (l *labSite) changedSecretReplacesPods(image site.Image) {
 	assert.NotEqual(l.t, before, l.pods())
 }
 
-// autoscalerTakesOver: it finds as many pods as there were, and what it makes
-// of them stays.
+// autoscalerTakesOver: it finds as many pods as there were, what it makes of
+// them stays, and it goes when the site file does without it.
 func (l *labSite) autoscalerTakesOver(image site.Image) {
 	l.t.Helper()
 	ctx := l.t.Context()
@@ -119,6 +119,11 @@ func (l *labSite) autoscalerTakesOver(image site.Image) {
 	web, err := deployments.Get(ctx, "web", metav1.GetOptions{})
 	require.NoError(l.t, err)
 	assert.Equal(l.t, int32(3), replicas(web.Spec.Replicas))
+
+	l.site.Web.Autoscale = nil
+	l.nextShip()
+	require.NoError(l.t, l.ship(next))
+	assert.Contains(l.t, l.lines, "HorizontalPodAutoscaler web deleted, the site does without it")
 }
 
 // nextShip forgets what one ship reads once.

@@ -38,7 +38,7 @@ echo @file_put_contents('index.php', '') === false ? 'planted' : 'the code can b
 	assert.Equal(t, "shipped", first.Outcome)
 	assert.Equal(t, tag, first.Image.Tag, "the tag is git rev-parse --short HEAD")
 	assert.NotNil(t, first.Build)
-	assert.Equal(t, []string{"check", "build", "lock", "prepare", "backup", "pause", "migrate", "roll", "cron", "verify", "record"}, names(first.Steps))
+	assert.Equal(t, []string{"check", "build", "lock", "prepare", "backup", "pause", "migrate", "roll", "cron", "verify", "record", "prune"}, names(first.Steps))
 	entry := s.leave(t, "hello from the lab")
 	s.serves(t, tag, entry, "hello from the lab")
 

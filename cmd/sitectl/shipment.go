@@ -257,6 +257,9 @@ func (s *shipment) lastSteps() []step {
 		name:    "record",
 		run:     s.record,
 		stopped: "The new release serves and is verified, but may not be recorded.",
+	}, {
+		name: "prune",
+		run:  s.prune,
 	}}
 }
 
@@ -329,6 +332,15 @@ func (s *shipment) migrate(ctx context.Context) error {
 	}
 	s.begun = &begun
 	return s.deployer.Migrate(ctx, s.image)
+}
+
+// prune removes what the site does without. The release is shipped whether
+// that succeeds or not.
+func (s *shipment) prune(ctx context.Context) error {
+	if err := s.deployer.Prune(ctx, s.image); err != nil {
+		s.log.Line(err.Error() + "; the next ship tries again")
+	}
+	return nil
 }
 
 func (s *shipment) record(ctx context.Context) error {
