@@ -71,15 +71,47 @@ func (d *Deployer) Begin(ctx context.Context, image site.Image) (Release, error)
 	for {
 		release.Number++
 		err := d.createRecord(ctx, release, objects)
-		if !apierrors.IsAlreadyExists(err) {
+		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return release, err
 		}
-		// It is one that cannot be read, or this one: made by a request whose
-		// answer was lost.
-		if ours, err := d.isRecorded(ctx, release); ours || err != nil {
-			return release, err
+		// If it exists, it is one that cannot be read, or this one: made by a
+		// request whose answer was lost.
+		ours := err == nil
+		if !ours {
+			if ours, err = d.isRecorded(ctx, release); err != nil {
+				return release, err
+			}
+		}
+		if ours {
+			return release, d.mark(ctx, release.Number)
 		}
 	}
+}
+
+// begunAnnotation is on the Deployment web, with the number of the release,
+// while a release is under way or its ship was killed: then the commit that
+// runs is not all there is to know, and the next ship of it looks closer. It
+// costs no further request to find out.
+const begunAnnotation = "sitectl.dev/begun"
+
+// mark notes on the Deployment web, if there is one already, which release is
+// under way; nil for none.
+func (d *Deployer) mark(ctx context.Context, number any) error {
+	if number != nil {
+		number = fmt.Sprint(number)
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{begunAnnotation: number}},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = d.client.AppsV1().Deployments(d.site.Namespace).
+		Patch(ctx, "web", types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("mark Deployment web: %w", err)
+	}
+	return nil
 }
 
 // whole are the objects to keep with a release: all of them, so that a
@@ -121,7 +153,10 @@ func (d *Deployer) End(ctx context.Context, release Release, outcome Outcome, me
 	if len(release.Message) > longestMessage {
 		release.Message = strings.ToValidUTF8(release.Message[:longestMessage], "") + "…"
 	}
-	return release, d.writeRecord(ctx, release)
+	if err := d.writeRecord(ctx, release); err != nil || outcome == Shipped { // which Record notes there
+		return release, err
+	}
+	return release, d.mark(ctx, nil)
 }
 
 // Releases returns the history, the latest first.

@@ -331,8 +331,9 @@ func free(lease *coordinationv1.Lease) *coordinationv1.Lease {
 	return lease
 }
 
-// lockHolder reads who holds the lock, nil if nobody does or we may not know.
-func (d *Deployer) lockHolder(ctx context.Context) (*Holder, error) {
+// LockHolder returns who holds the lock; nil if nobody does, or if we may not
+// know.
+func (d *Deployer) LockHolder(ctx context.Context) (*Holder, error) {
 	lease, err := d.leases().Get(ctx, lockName, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):

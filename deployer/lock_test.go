@@ -135,7 +135,7 @@ func TestLockIsRenewedAndReleased(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		require.NoError(t, held.Err())
-		holder, err := l.lockHolder(t.Context())
+		holder, err := l.LockHolder(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, "ada@laptop", holder.By)
 		assert.Equal(t, "ship", holder.Doing)
@@ -147,7 +147,7 @@ func TestLockIsRenewedAndReleased(t *testing.T) {
 		release()
 		release()
 		assert.ErrorIs(t, context.Cause(held), context.Canceled)
-		holder, err = l.lockHolder(t.Context())
+		holder, err = l.LockHolder(t.Context())
 		require.NoError(t, err)
 		assert.Nil(t, holder)
 

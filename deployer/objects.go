@@ -84,6 +84,9 @@ func renderAll(s site.Site, image site.Image, mounted string) ([]Object, error) 
 // here, whatever is deployed: the site file, or a release of the history.
 func (d *Deployer) objects(ctx context.Context, image site.Image) ([]Object, error) {
 	if d.earlier != nil {
+		if d.earlier.whole {
+			return d.earlier.objects, nil
+		}
 		return d.earlier.takenBack(), nil
 	}
 	mounted, err := d.mountedChecksum(ctx)

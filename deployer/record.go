@@ -34,7 +34,9 @@ func (d *Deployer) annotate(ctx context.Context, release Release) error {
 		return err
 	}
 	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"annotations": map[string]string{releaseAnnotation: string(value)}},
+		"metadata": map[string]any{"annotations": map[string]any{
+			releaseAnnotation: string(value), begunAnnotation: nil,
+		}},
 	})
 	if err != nil {
 		return err

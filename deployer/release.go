@@ -61,7 +61,8 @@ const releaseAnnotation = "sitectl.dev/release"
 
 // Current returns the release that was shipped last, nil if there is none,
 // and whether it is image with the very same manifests and all its pods are
-// available, so that there is nothing to do. It takes one request.
+// available, and no other ship is under way or was killed, so that there is
+// nothing to do. It takes one request.
 func (d *Deployer) Current(ctx context.Context, image site.Image) (*Release, bool, error) {
 	var web *appsv1.Deployment
 	err := d.reach(ctx, func(ctx context.Context) (err error) {
@@ -86,7 +87,8 @@ func (d *Deployer) Current(ctx context.Context, image site.Image) (*Release, boo
 	if err != nil {
 		return nil, false, err
 	}
-	same := release.Digest == image.Digest && release.Manifests == manifests
+	_, begun := web.Annotations[begunAnnotation]
+	same := !begun && release.Digest == image.Digest && release.Manifests == manifests
 	return release, same && runningImage(web) == reference(image) && available(web), nil
 }
 

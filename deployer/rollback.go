@@ -42,6 +42,7 @@ func (d *Deployer) At(ctx context.Context, release Release) (*Deployer, error) {
 type earlier struct {
 	release Release
 	objects []Object // all that it has applied
+	whole   bool     // it is not gone back to, but finished
 }
 
 // takenBack are the objects that going back applies. What holds data stays as

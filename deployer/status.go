@@ -90,7 +90,7 @@ func (d *Deployer) Status(ctx context.Context) (Status, error) {
 	for _, cron := range crons.Items {
 		status.CronJobs = append(status.CronJobs, cronStatus(cron))
 	}
-	status.Lock, err = d.lockHolder(ctx)
+	status.Lock, err = d.LockHolder(ctx)
 	return status, err
 }
 

@@ -43,6 +43,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			restoreCommand(),
 			historyCommand(),
 			rollbackCommand(),
+			recoverCommand(),
 			unlockCommand(),
 			configCommand(),
 			versionCommand(),

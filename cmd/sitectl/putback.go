@@ -20,7 +20,7 @@ func (s *shipment) putBack(ctx context.Context, err error) (deployer.Outcome, er
 	if exitStatus(ctx, err) == statusCancelled {
 		return deployer.Cancelled, err
 	}
-	if ctx.Err() != nil || !errors.As(err, &failed) || !s.changes(failed.step.name) || !deployer.Restorable(err) {
+	if ctx.Err() != nil || !errors.As(err, &failed) || !s.left.Changed && !s.changes(failed.step.name) || !deployer.Restorable(err) {
 		return deployer.Failed, err
 	}
 	last, found, historyErr := s.deployer.LastShipped(ctx)
@@ -30,7 +30,7 @@ func (s *shipment) putBack(ctx context.Context, err error) (deployer.Outcome, er
 		return deployer.Failed, err
 	case !found: // this would have been the first one
 		return deployer.Failed, err
-	case s.begun.Migrated && !s.begun.Reversible:
+	case s.begun != nil && s.begun.Migrated && !s.begun.Reversible, len(s.left.Across) > 0:
 		failed.step.failed = s.bothWays(last)
 		return deployer.Failed, err
 	}

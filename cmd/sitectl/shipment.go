@@ -37,8 +37,9 @@ type shipment struct {
 	release *deployer.Release // nil until it is recorded
 	// restored is the release that the site was put back to; nil if it was not.
 	restored *deployer.Release
-	running  bool // the commit was running already
-	paused   bool // the CronJobs may be suspended
+	running  bool              // the commit was running already
+	paused   bool              // the CronJobs may be suspended
+	left     deployer.Leftover // of ships before this one
 }
 
 func newShipment(o options, outcome string) *shipment {
@@ -116,6 +117,18 @@ const endTimeout = 5 * time.Second
 // deploy runs the steps that turn s.image into the running release under the
 // lock of the site. What has changed since the check is found by again.
 func (s *shipment) deploy(ctx context.Context, again func(context.Context) error, steps []step) error {
+	lookAgain := func(ctx context.Context) error {
+		if err := s.settle(ctx); err != nil {
+			return err
+		}
+		return again(ctx)
+	}
+	return s.locked(ctx, lookAgain, func(ctx context.Context) error { return s.deployLocked(ctx, steps) })
+}
+
+// locked does work under the lock of the site, unless again finds that there
+// is none to do.
+func (s *shipment) locked(ctx context.Context, again, work func(context.Context) error) error {
 	const untouched = "Nothing was deployed."
 	held, unlock := ctx, func() {}
 	defer func() { unlock() }()
@@ -135,7 +148,7 @@ func (s *shipment) deploy(ctx context.Context, again func(context.Context) error
 	if err := s.do(ctx, lock); err != nil || s.running {
 		return err
 	}
-	return lockLost(held, s.deployLocked(held, steps))
+	return lockLost(held, work(held))
 }
 
 // lookAgain finds out what was shipped since the check, before the lock was
@@ -169,7 +182,7 @@ func lockLost(held context.Context, err error) error {
 func (s *shipment) deployLocked(ctx context.Context, steps []step) error {
 	err := s.do(ctx, steps...)
 	outcome := deployer.Failed
-	if s.begun != nil && s.release == nil {
+	if s.release == nil && (s.begun != nil || s.left.Changed) {
 		outcome, err = s.putBack(ctx, err)
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
