@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 
-.PHONY: build test unit judge lab-test demo demo-down lab-up lab-down lint bench clean bin/sitectl bin/lab
+.PHONY: build test test-long unit judge lab-test demo demo-down lab-up lab-down lint bench clean bin/sitectl bin/lab
 
 build: bin/sitectl bin/lab
 
@@ -25,6 +25,11 @@ bin/lab:
 # with everything in it, and is left running afterwards for the next time;
 # `make lab-down` removes it.
 test: unit judge lab-test
+
+# The same with many more turns of what is left to chance, such as the moments
+# at which ships are killed: hours instead of minutes.
+test-long: LONG := ,long
+test-long: test
 
 unit:
 	echo '==> unit and script tests: site, builder, deployer, templates, ci and the commands'
@@ -60,10 +65,10 @@ lab-test: build
 		echo '==> lab tests: the lab and what kills it'
 		go test -C lab -tags labcrash -count 1 -v -timeout 20m ./platform
 		echo '==> lab tests: what sites need of it'
-		go test -C lab -tags lab -count 1 -v -timeout 20m .
+		go test -C lab -tags lab$(LONG) -count 1 -v -timeout 20m .
 	fi
 	echo '==> lab tests: sites shipped to it'
-	go test -tags lab -count 1 -p 1 -v -timeout 50m \
+	go test -tags lab$(LONG) -count 1 -p 1 -v -timeout $(if $(LONG),3h,50m) \
 		$$(grep -rl --include='*_test.go' --exclude-dir=lab '^//go:build lab' . | xargs -n 1 dirname | sort -u)
 
 # SITE=guestbook or SITE=wordpress.

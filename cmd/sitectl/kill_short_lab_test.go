@@ -1,0 +1,6 @@
+//go:build lab && !long
+
+package main
+
+// kills is how many ships TestKill stops.
+const kills = 5
