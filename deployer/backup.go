@@ -165,6 +165,21 @@ func (d *Deployer) HasBackup(ctx context.Context, name string) error {
 	return &UnknownBackupError{Name: name, Backups: backups}
 }
 
+// BackupFor finds the dump to go back to a release with: the latest of its
+// data from before the first migration that has run since.
+func (d *Deployer) BackupFor(ctx context.Context, way Way) (Backup, error) {
+	backups, err := d.Backups(ctx)
+	if err != nil {
+		return Backup{}, err
+	}
+	for _, backup := range backups {
+		if backup.Release == way.To.Commit.Tag && (len(way.Across) == 0 || backup.At.Before(way.Across[len(way.Across)-1].At)) {
+			return backup, nil
+		}
+	}
+	return Backup{}, &UnknownBackupError{Name: way.To.Commit.Tag, Backups: backups}
+}
+
 // Restore puts the database back as it is in a dump. What it holds before is
 // dumped first, and no dump is deleted. The CronJobs should be paused. Failure
 // is a *BackupError.
@@ -173,6 +188,9 @@ func (d *Deployer) Restore(ctx context.Context, name string) error {
 		return err
 	}
 	if _, err := d.backup(ctx, keepAll); err != nil {
+		return err
+	}
+	if err := d.forgetMigrations(ctx); err != nil {
 		return err
 	}
 	job, err := d.startBackupJob(ctx, jobRestore, name)
@@ -203,6 +221,23 @@ func (e *UnknownBackupError) Hint() string {
 		names[i] = backup.Name
 	}
 	return "there is: " + strings.Join(names, ", ")
+}
+
+// forgetMigrations has those that have run count as not run: the database will
+// be as it was before some of them, and the next ship has to run its own.
+func (d *Deployer) forgetMigrations(ctx context.Context) error {
+	migrations, err := d.migrations(ctx)
+	if err != nil {
+		return err
+	}
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:null}}}`, migrationAnnotation)
+	for _, job := range migrations {
+		_, err := d.client.BatchV1().Jobs(job.Namespace).Patch(ctx, job.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("have Job %s count as not run: %w", job.Name, err)
+		}
+	}
+	return nil
 }
 
 func backupOf(s site.Site) *site.Backup {

@@ -169,6 +169,7 @@ func TestBackupAfterAFailedMigrationDeletesNone(t *testing.T) {
 func TestRestore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDumps(t, oldDump)
+		d.earlier("migrate-a1b2c3d-1", d.identity(), batchv1.JobCondition{Type: batchv1.JobComplete, Status: corev1.ConditionTrue})
 		go func() { d.result <- d.Restore(t.Context(), "19991231-000000-0000000") }()
 		synctest.Wait()
 		before := d.job("backup-20000101-000000")
@@ -181,6 +182,9 @@ func TestRestore(t *testing.T) {
 		require.ErrorAs(t, <-d.result, &failure)
 		assert.ErrorContains(t, failure, "restore 19991231-000000-0000000: step restore: it ends with exit status 1")
 		assert.Contains(t, failure.Hint(), "may be incomplete")
+		pending, err := d.Pending(t.Context(), d.image)
+		require.NoError(t, err)
+		assert.True(t, pending, "the database may be as it was before the migration")
 	})
 }
 
@@ -218,4 +222,18 @@ func TestBackupJobGolden(t *testing.T) {
 	manifest, err := Manifests([]Object{job})
 	require.NoError(t, err)
 	golden(t, filepath.Join("kubernetes", "backup.yaml"), manifest)
+}
+
+func TestBackupFor(t *testing.T) {
+	d := newDumps(t, "1 20260101-000000-a1b2c3d.sql.gz\n2 20260102-000000-a1b2c3d.sql.gz\n3 20260103-000000-a1b2c3d.sql.gz\n4 20260104-000000-bbbbbbb.sql.gz\n")
+	migrated := func(day int) Release { return Release{At: time.Date(2026, 1, day, 12, 0, 0, 0, time.UTC)} }
+	way := Way{To: Release{Commit: site.Commit{Tag: "a1b2c3d"}}, Across: []Release{migrated(4), migrated(2)}}
+	backup, err := d.BackupFor(t.Context(), way)
+	require.NoError(t, err)
+	assert.Equal(t, "20260102-000000-a1b2c3d", backup.Name, "that of the 3rd is of a database that may be half migrated")
+
+	way.Across = []Release{{At: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)}}
+	_, err = d.BackupFor(t.Context(), way)
+	var unknown *UnknownBackupError
+	require.ErrorAs(t, err, &unknown)
 }

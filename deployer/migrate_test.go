@@ -137,6 +137,17 @@ func TestMigrateReportsTheStepThatFailed(t *testing.T) {
 		assert.NotEmpty(t, failure.Log)
 		assert.EqualError(t, failure, "migrate: step database: it ends with exit status 3 (job migrate-a1b2c3d-1)")
 		assert.Contains(t, failure.Hint(), "kubectl -n example-com logs job/migrate-a1b2c3d-1")
+		assert.Empty(t, m.requests("delete"), "it is kept")
+	})
+}
+
+func TestMigrateTriesAgainUnderAnotherName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMigration(t)
+		m.earlier("migrate-a1b2c3d-1", m.identity(), batchv1.JobCondition{Type: batchv1.JobFailed, Status: corev1.ConditionTrue})
+		m.start(t.Context())
+		m.finish(m.job("migrate-a1b2c3d-2"), batchv1.JobComplete, "CompletionsReached")
+		require.NoError(t, <-m.result)
 	})
 }
 

@@ -46,6 +46,17 @@ func TestBackup(t *testing.T) {
 	assert.Len(t, backups, 2, "what was there before it was restored is not lost")
 	assert.Equal(t, next, backups[0].Release)
 
+	out = s.sitectl(t, "rollback")
+	assert.Equal(t, int(statusUsage), out.status)
+	assert.Contains(t, out.stderr, "rollback --restore-db 1")
+	s.leave(t, "before the rollback")
+	s.succeed(t, "rollback", "--restore-db", "--confirm", s.address)
+	s.serves(t, shipped, entry, "before the backup")
+	assert.NotContains(t, s.page(t, "/"), "before the rollback")
+	s.runsCron(t)
+	assert.NotContains(t, s.succeed(t, "ship").stderr, "already run", "the migration was taken back with the database")
+	s.serves(t, next, entry, "before the backup")
+
 	s.edit(t, func(file map[string]any) {
 		file["migrate"].(map[string]any)["backup"].(map[string]any)["timeout"] = "1s"
 	})

@@ -20,20 +20,24 @@ func rollbackCommand() *cli.Command {
 		description: "Rolls the site back to what a release of the history has applied, as sitectl history lists them: Deployments, " +
 			"CronJobs, configuration. All is checked first, as for a ship: that the image is still in the registry, and that the " +
 			"cluster takes every object. The site is verified, and the way back is a release of its own. No git repository is needed.\n\n" +
-			"The database stays as it is. Where a migration has run since then that the site file does not call reversible " +
-			"(migrate.reversible), the rollback is refused without --keep-database.",
+			"Where a migration has run since then that the site file does not call reversible (migrate.reversible), say what becomes of " +
+			"the database: --restore-db puts it back as it was before that migration, from the backup that the ship has made " +
+			"(migrate.backup), and what was written since is only in a backup then; --keep-database leaves it as it is.",
 		examples: `
 			sitectl rollback
 			sitectl rollback 4 -e production
 			sitectl rollback 1a2b3c4
 			sitectl rollback --keep-database   # the code of then, on the database of now
+			sitectl rollback --restore-db      # the code and the database of then; asks first
 		`,
 		own: []cli.Flag{
 			&cli.BoolFlag{Name: "keep-database", DisableDefaultText: true, Usage: "go back across migrations, on the database as it is now"},
+			&cli.BoolFlag{Name: "restore-db", DisableDefaultText: true, Usage: "go back across migrations, with the database as it was before them"},
+			confirmFlag(),
 			lockWaitFlag(),
 		},
 		flags:    append([]string{"file", "environment", "kubeconfig", "context", "progress", "output"}, registryFlags...),
-		statuses: []status{statusDone, statusFailed, statusUsage, statusRegistry, statusRollout, statusLocked, statusCancelled},
+		statuses: []status{statusDone, statusFailed, statusUsage, statusRegistry, statusMigration, statusRollout, statusLocked, statusCancelled},
 	}.command(runRollback)
 }
 
@@ -73,9 +77,24 @@ func (s *shipment) checkRollback(ctx context.Context) (err error) {
 	if s.deployer, err = s.deployer.At(ctx, way.To); err != nil {
 		return err
 	}
-	return errors.Join(s.checkMigrations(way), together(ctx, s.requireBuilt, func(ctx context.Context) error {
+	err = errors.Join(s.checkMigrations(way), together(ctx, s.requireBuilt, func(ctx context.Context) error {
 		return s.deployer.Preflight(ctx, s.image)
 	}))
+	if err != nil || !s.own.Bool("restore-db") {
+		return err
+	}
+	return s.chooseBackup(ctx, way)
+}
+
+// chooseBackup finds the backup to restore, and asks.
+func (s *shipment) chooseBackup(ctx context.Context, way deployer.Way) error {
+	backup, err := s.deployer.BackupFor(ctx, way)
+	if err != nil {
+		return err
+	}
+	s.dump = backup.Name
+	return s.confirm(fmt.Sprintf("The database of %s will be as it is in backup %s, of %s. What it holds now is dumped before.",
+		s.source.site.Namespace, backup.Name, moment(&backup.At)), s.source.site.Address)
 }
 
 func (s *shipment) wayBack(ctx context.Context) (deployer.Way, error) {
@@ -97,21 +116,33 @@ func (s *shipment) wayAgain(ctx context.Context) error {
 // checkMigrations refuses to go back across a migration that cannot be taken
 // back, unless the person knows.
 func (s *shipment) checkMigrations(way deployer.Way) error {
-	if len(way.Across) == 0 {
+	keep, restore := s.own.Bool("keep-database"), s.own.Bool("restore-db")
+	if keep && restore {
+		return &usageError{message: "--keep-database and --restore-db say the opposite", hint: "choose one"}
+	}
+	if len(way.Across) == 0 && restore {
+		return &usageError{
+			message: fmt.Sprintf("no migration has run since %s that --restore-db would take back", releaseName(way.To)),
+			hint:    "leave it out, or put the database back by itself: " + s.commandLine("restore-db", "BACKUP"),
+		}
+	}
+	if len(way.Across) == 0 || restore {
 		return nil
 	}
 	var names []string
 	for _, release := range slices.Backward(way.Across) {
 		names = append(names, releaseName(release))
 	}
-	if s.own.Bool("keep-database") {
+	if keep {
 		s.log.Line("the database stays as the migration of " + strings.Join(names, ", ") + " has left it")
 		return nil
 	}
 	return &usageError{
 		message: fmt.Sprintf("migrations have run since %s that cannot be taken back: of %s", releaseName(way.To), strings.Join(names, ", ")),
 		hint: "if its code can work with the database as it is now: " +
-			s.commandLine("rollback", "--keep-database", fmt.Sprint(way.To.Number)),
+			s.commandLine("rollback", "--keep-database", fmt.Sprint(way.To.Number)) +
+			"; with the backup from before them (sitectl backup --list): " +
+			s.commandLine("rollback", "--restore-db", fmt.Sprint(way.To.Number)),
 	}
 }
 
@@ -127,12 +158,36 @@ func (s *shipment) requireBuilt(ctx context.Context) error {
 
 // rollbackSteps make an earlier release the running one.
 func (s *shipment) rollbackSteps() []step {
-	return append([]step{{
+	steps := []step{{
 		name:    "prepare",
 		run:     s.prepareRollback,
 		stopped: "The site serves what it served before.",
 		failed:  "The site serves what it served before.",
-	}, s.rollStep()}, s.lastSteps()...)
+	}}
+	if s.dump != "" {
+		steps = append(steps, step{
+			name:    "pause",
+			run:     s.pauseCron,
+			stopped: "The CronJobs are resumed. The site serves what it served before.",
+			failed:  "The site serves what it served before.",
+		}, step{
+			name:    "restore",
+			run:     s.restoreDump,
+			stopped: "The Job that restores the database may still be running, and the database be incomplete until it is done (sitectl logs --of restore).",
+		})
+	}
+	return append(append(steps, s.rollStep()), s.lastSteps()...)
+}
+
+// restoreDump puts the database back. From then on the release that was
+// served before does not fit it any more.
+func (s *shipment) restoreDump(ctx context.Context) error {
+	begun, err := s.deployer.Migrating(ctx, *s.begun)
+	if err != nil {
+		return err
+	}
+	s.begun = &begun
+	return s.deployer.Restore(ctx, s.dump)
 }
 
 func (s *shipment) prepareRollback(ctx context.Context) error {

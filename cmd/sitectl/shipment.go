@@ -40,6 +40,7 @@ type shipment struct {
 	running  bool              // the commit was running already
 	paused   bool              // the CronJobs may be suspended
 	left     deployer.Leftover // of ships before this one
+	dump     string            // backup that a rollback restores; empty for none
 }
 
 func newShipment(o options, outcome string) *shipment {
