@@ -54,7 +54,8 @@ type labSite struct {
 func newLabSite(t *testing.T, file string) *labSite {
 	t.Helper()
 	address := strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")) + ".deployer.test"
-	file = fmt.Sprintf("site: %s\nimage: %s/deployer/%s\n%s", address, environment(t, "SITECTL_REGISTRY"), strings.ToLower(t.Name()), file)
+	// The image has nothing in it but one program.
+	file = fmt.Sprintf("site: %s\nimage: %s/deployer/%s\nbuild: {dockerfile: Dockerfile}\n%s", address, environment(t, "SITECTL_REGISTRY"), strings.ToLower(t.Name()), file)
 	s, err := site.Parse("site.yaml", []byte(file), "")
 	require.NoError(t, err)
 	login, err := os.ReadFile(filepath.Join(environment(t, "DOCKER_CONFIG"), "config.json"))

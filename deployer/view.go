@@ -70,6 +70,8 @@ type webView struct {
 	MinReadySeconds         int32
 	ProgressDeadlineSeconds int64
 	DrainDelaySeconds       int64
+	DrainTimeoutSeconds     int64
+	HasShell                bool // the image is made by sitectl
 	GracePeriodSeconds      int64
 }
 
@@ -208,7 +210,7 @@ func newView(s site.Site, image site.Image) (view, error) {
 		ChangeCause: strings.TrimSpace(image.Tag + " " + image.Commit.Subject),
 		Secrets:     mountedSecrets(s),
 		ServicePort: servicePort(s.Web),
-		Web:         newWebView(s.Web),
+		Web:         newWebView(s.Web, s.Build),
 		Autoscale:   newAutoscaleView(s.Web.Autoscale),
 		Disruptions: disruptions(s.Web),
 		External:    newExternalView(s.Database),
@@ -306,7 +308,7 @@ func (v view) readBy(reader string) view {
 	return v
 }
 
-func newWebView(web site.Web) webView {
+func newWebView(web site.Web, build site.Build) webView {
 	// Varnish is told to stop when Apache has gone; 5 seconds are plenty.
 	const margin = 5
 	v := webView{
@@ -320,8 +322,10 @@ func newWebView(web site.Web) webView {
 		MinReadySeconds:         web.Rollout.MinReadySeconds,
 		ProgressDeadlineSeconds: web.Rollout.ProgressDeadline.Seconds(),
 		DrainDelaySeconds:       web.Rollout.DrainDelay.Seconds(),
+		DrainTimeoutSeconds:     web.Rollout.DrainTimeout.Seconds(),
+		HasShell:                build.Dockerfile == "",
 	}
-	v.GracePeriodSeconds = v.DrainDelaySeconds + web.Rollout.DrainTimeout.Seconds() + margin
+	v.GracePeriodSeconds = v.DrainDelaySeconds + v.DrainTimeoutSeconds + margin
 	if web.Varnish != nil {
 		v.PortName = "apache"
 	}
