@@ -32,6 +32,7 @@ func (d *Deployer) At(ctx context.Context, release Release) (*Deployer, error) {
 	}
 	at := *d
 	at.earlier = earlier
+	at.site.Web.Rollout.Steps = nil // it has taken them
 	if err := json.Unmarshal([]byte(record.Data[verifyKey]), &at.site.Web.Verify); err != nil {
 		return nil, fmt.Errorf("read ConfigMap %s: %w", name, err)
 	}

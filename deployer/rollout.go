@@ -45,7 +45,11 @@ func (d *Deployer) roll(ctx context.Context, objects []Object) error {
 		return err
 	}
 	defer seen.close()
-
+	for _, step := range d.site.Web.Rollout.Steps {
+		if err := d.rollFirst(ctx, seen, objects, step); err != nil {
+			return err
+		}
+	}
 	watch := &rolloutWatch{deployer: d, seen: seen}
 	for _, object := range objects {
 		live, err := d.apply(ctx, object)
@@ -55,14 +59,11 @@ func (d *Deployer) roll(ctx context.Context, objects []Object) error {
 		if object.GetKind() != "Deployment" {
 			continue
 		}
-		if err := watch.add(live); err != nil {
+		if _, err := watch.add(live); err != nil {
 			return fmt.Errorf("read %s: %w", object, err)
 		}
 	}
-	if err := watch.refresh(ctx); err != nil {
-		return err
-	}
-	return seen.until(func(now time.Time) (bool, error) { return watch.look(ctx, now) })
+	return watch.wait(ctx)
 }
 
 // rolloutWatch follows the rollout of several Deployments to its end.
@@ -74,20 +75,31 @@ type rolloutWatch struct {
 
 // workload is what is remembered of one Deployment.
 type workload struct {
-	applied *appsv1.Deployment // as it was when it was applied
-	doubt   doubt
-	line    string    // last line of progress
-	counts  [2]int    // new pods available, old pods
-	moved   time.Time // when the counts last changed
+	applied  *appsv1.Deployment // as it was when it was applied
+	deadline time.Duration      // how long it may stand still
+	first    *firstPods         // what is waited for; nil for the whole rollout
+	doubt    doubt
+	line     string    // last line of progress
+	counts   [2]int    // new pods available, old pods
+	moved    time.Time // when the counts last changed
 }
 
-func (w *rolloutWatch) add(live *unstructured.Unstructured) error {
+func (w *rolloutWatch) add(live *unstructured.Unstructured) (*workload, error) {
 	applied := &appsv1.Deployment{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, applied); err != nil {
+		return nil, err
+	}
+	load := &workload{applied: applied, deadline: progressDeadline(applied), moved: time.Now()}
+	w.workloads = append(w.workloads, load)
+	return load, nil
+}
+
+// wait returns when all that was added is rolled out.
+func (w *rolloutWatch) wait(ctx context.Context) error {
+	if err := w.refresh(ctx); err != nil {
 		return err
 	}
-	w.workloads = append(w.workloads, &workload{applied: applied, moved: time.Now()})
-	return nil
+	return w.seen.until(func(now time.Time) (bool, error) { return w.look(ctx, now) })
 }
 
 // look decides, from one state of the local copies, whether the rollout is
@@ -118,7 +130,7 @@ func (w *rolloutWatch) lookAt(ctx context.Context, load *workload, state rollout
 	if line := load.note(state, now); line != "" {
 		w.deployer.progress(line)
 	}
-	if state.done() {
+	if load.first.done(state, now) || load.first == nil && state.done() {
 		return true, nil
 	}
 	pod, verdict := state.verdict()
@@ -126,7 +138,7 @@ func (w *rolloutWatch) lookAt(ctx context.Context, load *workload, state rollout
 		return false, w.deployer.rolloutError(ctx, state, pod, verdict)
 	}
 	if load.expired(state.deployment, now) {
-		return false, w.deployer.deadlineError(ctx, state)
+		return false, w.deployer.deadlineError(ctx, state, load.deadline)
 	}
 	return false, nil
 }
@@ -147,10 +159,13 @@ func (l *workload) superseded() error {
 // note notes what has changed, and returns a line about it, if anything has.
 // A reason that comes and goes is no movement.
 func (l *workload) note(state rolloutState, now time.Time) string {
-	if counts := [2]int{int(availableOf(state)), len(state.old)}; counts != l.counts {
+	counts, line := [2]int{int(availableOf(state)), len(state.old)}, state.String()
+	if l.first != nil {
+		counts, line = [2]int{len(state.ready()), len(state.old)}, l.first.describe(state)
+	}
+	if counts != l.counts {
 		l.counts, l.moved = counts, now
 	}
-	line := state.String()
 	if line == l.line {
 		return ""
 	}
@@ -162,7 +177,7 @@ func (l *workload) note(state rolloutState, now time.Time) string {
 // say so when it should have. What it said before the release was applied
 // does not count: the controller lets that stand until something moves.
 func (l *workload) expired(deployment *appsv1.Deployment, now time.Time) bool {
-	if now.Sub(l.moved) > progressDeadline(deployment)+slack {
+	if now.Sub(l.moved) > l.deadline+slack {
 		return true
 	}
 	condition := progressDeadlineExceeded(deployment)

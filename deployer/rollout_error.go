@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -65,14 +66,14 @@ func (d *Deployer) rolloutError(ctx context.Context, state rolloutState, pod *co
 
 // deadlineError reports that time is up, with what is known about a pod that
 // is not ready.
-func (d *Deployer) deadlineError(ctx context.Context, state rolloutState) error {
+func (d *Deployer) deadlineError(ctx context.Context, state rolloutState, deadline time.Duration) error {
 	pod, verdict := state.suspect()
 	if verdict == nil {
 		verdict = &Verdict{Message: "not available in time"}
 	}
 	late := *verdict
 	late.Reason = "ProgressDeadlineExceeded"
-	late.Message = fmt.Sprintf("nothing moved for %s: %s", site.Duration(progressDeadline(state.deployment)), verdict.Message)
+	late.Message = fmt.Sprintf("nothing moved for %s: %s", site.Duration(deadline), verdict.Message)
 	e := d.workloadError(ctx, "Deployment "+state.deployment.Name, pod, &late, state.events)
 	e.Serving = state.serving()
 	e.Next = cmp.Or(e.Next, fmt.Sprintf("kubectl -n %s describe deployment %s", e.Namespace, state.deployment.Name))

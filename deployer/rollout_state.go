@@ -185,16 +185,27 @@ func (s rolloutState) suspect() (*corev1.Pod, *Verdict) {
 	return unready, nil
 }
 
+// ready are the pods of the new release that serve.
+func (s rolloutState) ready() []*corev1.Pod {
+	return slices.DeleteFunc(slices.Clone(s.pods), func(pod *corev1.Pod) bool { return !podReady(pod) })
+}
+
 // String is a line of progress.
 func (s rolloutState) String() string {
 	line := fmt.Sprintf("%s: %d of %d new pods available", s.deployment.Name, availableOf(s), replicas(s.deployment.Spec.Replicas))
+	return line + s.aside()
+}
+
+// aside is the end of a line of progress.
+func (s rolloutState) aside() string {
+	text := ""
 	if len(s.old) > 0 {
-		line += fmt.Sprintf(", %d old", len(s.old))
+		text = fmt.Sprintf(", %d old", len(s.old))
 	}
 	if _, verdict := s.suspect(); verdict != nil && verdict.Reason != "Unhealthy" {
-		line += fmt.Sprintf(" (%s)", verdict.Reason)
+		text += fmt.Sprintf(" (%s)", verdict.Reason)
 	}
-	return line
+	return text
 }
 
 func availableOf(s rolloutState) int32 {

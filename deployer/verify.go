@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -54,8 +53,24 @@ func (e *VerifyError) Hint() string {
 // Service leads to, and checks the answer. It tries for some seconds: a pod
 // may be ready a moment before its endpoint is. Failure is a *VerifyError.
 func (d *Deployer) Verify(ctx context.Context, image site.Image) error {
+	selector := ownLabels(d.site.Namespace, "web") + ",app.kubernetes.io/version=" + image.Tag
+	return d.verify(ctx, image.Tag, func(ctx context.Context) ([]string, error) {
+		pods, err := d.client.CoreV1().Pods(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+		if err != nil {
+			return nil, fmt.Errorf("list pods: %w", err)
+		}
+		var names []string
+		for _, pod := range pods.Items {
+			names = append(names, pod.Name)
+		}
+		return names, nil
+	})
+}
+
+// verify asks one of the pods, which are those of a release.
+func (d *Deployer) verify(ctx context.Context, release string, pods func(context.Context) ([]string, error)) error {
 	for attempt := 1; ; attempt++ {
-		err := d.ask(ctx, image.Tag)
+		err := d.ask(ctx, release, pods)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -71,9 +86,9 @@ func (d *Deployer) Verify(ctx context.Context, image site.Image) error {
 }
 
 // ask makes the request once.
-func (d *Deployer) ask(ctx context.Context, tag string) error {
+func (d *Deployer) ask(ctx context.Context, release string, pods func(context.Context) ([]string, error)) error {
 	page := address(d.site) + d.site.Web.Verify.Path
-	pod, port, err := d.endpoint(ctx, tag)
+	pod, port, err := d.endpoint(ctx, release, pods)
 	if err != nil {
 		return &VerifyError{URL: page, Message: err.Error(), Err: err}
 	}
@@ -89,28 +104,27 @@ func (d *Deployer) ask(ctx context.Context, tag string) error {
 	return nil
 }
 
-// endpoint resolves the Service web the way kube-proxy does, to a ready pod
-// of the release and the port of that pod.
-func (d *Deployer) endpoint(ctx context.Context, tag string) (string, int32, error) {
-	selector := ownLabels(d.site.Namespace, "web") + ",app.kubernetes.io/version=" + tag
-	pods, err := d.client.CoreV1().Pods(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+// endpoint resolves the Service web the way kube-proxy does, to a ready one of
+// the pods and its port.
+func (d *Deployer) endpoint(ctx context.Context, release string, pods func(context.Context) ([]string, error)) (string, int32, error) {
+	wanted, err := pods(ctx)
 	if err != nil {
-		return "", 0, fmt.Errorf("list pods: %w", err)
+		return "", 0, err
 	}
-	slices, err := d.client.DiscoveryV1().EndpointSlices(d.site.Namespace).
+	endpoints, err := d.client.DiscoveryV1().EndpointSlices(d.site.Namespace).
 		List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=web"})
 	if err != nil {
 		return "", 0, fmt.Errorf("list EndpointSlices: %w", err)
 	}
-	for _, slice := range slices.Items {
+	for _, slice := range endpoints.Items {
 		port := portNamed("http", slice.Ports)
 		for _, endpoint := range slice.Endpoints {
-			if name := readyPod(endpoint); port != 0 && hasPod(pods.Items, name) {
+			if name := readyPod(endpoint); port != 0 && slices.Contains(wanted, name) {
 				return name, port, nil
 			}
 		}
 	}
-	return "", 0, fmt.Errorf("find a pod of Service web: no ready endpoint is of release %s", tag)
+	return "", 0, fmt.Errorf("find a pod of Service web: no ready endpoint is of release %s", release)
 }
 
 func portNamed(name string, ports []discoveryv1.EndpointPort) int32 {
@@ -130,10 +144,6 @@ func readyPod(endpoint discoveryv1.Endpoint) string {
 		return ""
 	}
 	return endpoint.TargetRef.Name
-}
-
-func hasPod(pods []corev1.Pod, name string) bool {
-	return slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return pod.Name == name })
 }
 
 // fetch asks for the page as the ingress would, at the address under which

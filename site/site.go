@@ -175,6 +175,14 @@ type Rollout struct {
 	// DrainTimeout is how long requests under way may take to finish after
 	// DrainDelay; default 30s.
 	DrainTimeout Duration `yaml:"drainTimeout" json:"drainTimeout"`
+	// Steps let a few new pods serve beside all the old ones first. When they
+	// have answered as Verify says, the next step comes, and then the rest.
+	Steps []RolloutStep `yaml:"steps,omitempty" json:"steps,omitempty"`
+}
+
+// RolloutStep is one step on the way to a whole release.
+type RolloutStep struct {
+	Pods int32 `yaml:"pods" json:"pods"` // new ones; more than in the step before
 }
 
 // Health is what the readiness and startup probes ask for.

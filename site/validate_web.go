@@ -61,6 +61,11 @@ func (c *check) rollout() {
 	c.span("web.rollout.progressDeadline", rollout.ProgressDeadline)
 	c.span("web.rollout.drainDelay", rollout.DrainDelay)
 	c.span("web.rollout.drainTimeout", rollout.DrainTimeout)
+	before := int32(0)
+	for i, step := range rollout.Steps {
+		c.atLeast(joinIndex("web.rollout.steps", i)+".pods", int64(step.Pods), int64(before)+1)
+		before = max(before, step.Pods)
+	}
 	if rollout.MaxSurge == 0 && rollout.MaxUnavailable == 0 {
 		c.conflict(c.written("web.rollout.maxSurge", "web.rollout.maxUnavailable"),
 			"maxSurge and maxUnavailable are both 0, so that no pod could ever be replaced", "set one of them to 1")

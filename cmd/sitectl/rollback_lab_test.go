@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -52,12 +53,37 @@ func TestPutBack(t *testing.T) {
 		assert.Equal(t, "running", s.ship(t).Outcome, "a ship of that commit has nothing to do")
 	})
 
+	t.Run("a first pod alone", func(t *testing.T) {
+		s.edit(t, func(file map[string]any) {
+			web := file["web"].(map[string]any)
+			web["rollout"].(map[string]any)["steps"] = []map[string]any{{"pods": 1}}
+			web["verify"] = map[string]any{"path": "/", "contains": "no page has these words"}
+		})
+		s.commit(t, "fail at the first pod")
+		running := strings.TrimSpace(s.page(t, "/release"))
+		out := s.sitectl(t, "ship")
+		assert.Equal(t, int(statusRollout), out.status)
+		assert.Contains(t, out.stderr, "web: 1 of 1 first pods ready, 1 old")
+		assert.NotContains(t, out.stderr, "==> cron")
+		assert.Contains(t, out.stderr, "The site was put back")
+		s.serves(t, running, entry, "here to stay")
+
+		s.edit(t, func(file map[string]any) { delete(file["web"].(map[string]any), "verify") })
+		fine := s.commit(t, "and pass it")
+		s.ship(t)
+		s.serves(t, fine, entry, "here to stay")
+	})
+
 	var history historyResult
 	require.NoError(t, json.Unmarshal([]byte(s.succeed(t, "history", "--output", "json").stdout), &history))
 	var outcomes []deployer.Outcome
 	for _, release := range history.Releases {
 		outcomes = append(outcomes, release.Outcome)
 	}
-	assert.Equal(t, []deployer.Outcome{deployer.Shipped, deployer.Shipped, deployer.Shipped, deployer.Restored, deployer.Shipped}, outcomes)
+	assert.Equal(t, []deployer.Outcome{
+		deployer.Shipped, deployer.Restored, // by its first pod
+		deployer.Shipped, deployer.Shipped, deployer.Shipped, // by hand
+		deployer.Restored, deployer.Shipped,
+	}, outcomes)
 	assert.Equal(t, int(statusUsage), s.sitectl(t, "rollback", "2").status, "what was put back is nothing to go back to")
 }
