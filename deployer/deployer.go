@@ -27,6 +27,7 @@ const fieldManager = "sitectl"
 type Options struct {
 	Kubeconfig string    // path; empty for $KUBECONFIG, ~/.kube/config or the pod's own service account
 	PullConfig []byte    // a .dockerconfigjson for the pods; empty if the image can be pulled without a login
+	Own        site.Own  // what the site has besides its site file
 	By         string    // who ships, for the record: a person or the address of a pipeline
 	Log        io.Writer // receives the migration's log, line by line, each with the name of its step; nil for none
 	// HasImage asks the registry, with sitectl's own login, whether it has an

@@ -226,19 +226,19 @@ type vclView struct {
 }
 
 // varnishConfiguration renders the VCL.
-func varnishConfiguration(s site.Site) (string, error) {
+func varnishConfiguration(s site.Site, own templates.Own) (string, error) {
 	v := vclView{FirstByteSeconds: defaultTimeout}
 	if ingress := s.Ingress; ingress != nil {
 		v = vclView{ingress.Timeout.Seconds(), ingress.BasicAuth != ""}
 	}
-	return templates.Render("config/varnish.vcl", v)
+	return own.Render("config/varnish.vcl", v)
 }
 
 // apacheConfiguration renders what Apache does at the edge.
-func apacheConfiguration(s site.Site) (string, error) {
+func apacheConfiguration(s site.Site, own templates.Own) (string, error) {
 	v, err := newApacheView(s)
 	if err != nil {
 		return "", err
 	}
-	return templates.Render("config/apache.conf", v)
+	return own.Render("config/apache.conf", v)
 }

@@ -61,11 +61,11 @@ func TestLiteral(t *testing.T) {
 func TestNoCacheBehindAPassword(t *testing.T) {
 	s := readSite(t, "everything", "staging")
 	require.NotEmpty(t, s.Ingress.BasicAuth)
-	vcl, err := varnishConfiguration(s)
+	vcl, err := varnishConfiguration(s, nil)
 	require.NoError(t, err)
 	assert.Contains(t, vcl, "not for others.\n    return (pass);\n")
 	s.Ingress.BasicAuth = ""
-	vcl, err = varnishConfiguration(s)
+	vcl, err = varnishConfiguration(s, nil)
 	require.NoError(t, err)
 	assert.NotContains(t, vcl, "for others")
 }

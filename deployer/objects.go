@@ -51,7 +51,7 @@ func (o Object) resource() schema.GroupVersionResource {
 type rendering struct {
 	stage    Stage
 	template string
-	view     any
+	view     interface{ own() templates.Own }
 }
 
 // Objects renders every object of a site's namespace in the order in which
@@ -59,12 +59,23 @@ type rendering struct {
 // named by its tag. The migration Job is there as its first attempt. Secrets
 // are not: their values are generated in the cluster, or come from the
 // registry login, and are never rendered.
-func Objects(s site.Site, image site.Image) ([]Object, error) { return renderAll(s, image, "") }
+func Objects(s site.Site, image site.Image) ([]Object, error) {
+	return renderAll(s, site.Own{}, image, "")
+}
+
+// AllObjects are Objects, and what the site has besides.
+func AllObjects(s site.Site, own site.Own, image site.Image) ([]Object, error) {
+	return renderAll(s, own, image, "")
+}
 
 // renderAll renders the objects for a cluster in which the site's own Secrets
 // have this checksum.
-func renderAll(s site.Site, image site.Image, mounted string) ([]Object, error) {
-	v, err := newView(s, image)
+func renderAll(s site.Site, own site.Own, image site.Image, mounted string) ([]Object, error) {
+	replaced, err := ownTemplates(own.Templates)
+	if err != nil {
+		return nil, err
+	}
+	v, err := newOwnView(s, image, replaced)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +88,8 @@ func renderAll(s site.Site, image site.Image, mounted string) ([]Object, error) 
 		}
 		list = append(list, object)
 	}
-	return list, nil
+	besides, err := ownObjects(v, own.Manifests, list)
+	return append(list, besides...), err
 }
 
 // objects are what a deploy of image applies. Every step takes its part from
@@ -93,7 +105,7 @@ func (d *Deployer) objects(ctx context.Context, image site.Image) ([]Object, err
 	if err != nil {
 		return nil, err
 	}
-	return renderAll(d.site, image, mounted)
+	return renderAll(d.site, d.opts.Own, image, mounted)
 }
 
 // layout lists what a namespace holds.
@@ -137,15 +149,46 @@ func layout(v view, crons []site.Cron) []rendering {
 
 func render(r rendering) (Object, error) {
 	name := "kubernetes/" + r.template + ".yaml"
-	text, err := templates.Render(name, r.view)
+	content, err := renderBy(nil, name, r.view)
 	if err != nil {
 		return Object{}, err
 	}
-	content, err := decode([]byte(text))
-	if err != nil {
-		return Object{}, fmt.Errorf("template %s: %w", name, err)
+	if own := r.view.own(); len(own) > 0 {
+		usual := content
+		if content, err = renderBy(own, name, r.view); err == nil {
+			err = sameObject(usual, content)
+		}
+		if err != nil {
+			return Object{}, &ManifestError{File: site.TemplatesDir, Message: err.Error()}
+		}
 	}
 	return Object{Stage: r.stage, Unstructured: content}, nil
+}
+
+func renderBy(own templates.Own, name string, view any) (*unstructured.Unstructured, error) {
+	text, err := own.Render(name, view)
+	if err != nil {
+		return nil, err
+	}
+	content, err := decode([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("template %s: %w", name, err)
+	}
+	return content, nil
+}
+
+// sameObject makes sure that a template of the site's own makes the object
+// that the rest of sitectl looks for.
+func sameObject(usual, own *unstructured.Unstructured) error {
+	name := Object{Unstructured: usual}.String()
+	same := usual.GroupVersionKind() == own.GroupVersionKind() && usual.GetName() == own.GetName() && usual.GetNamespace() == own.GetNamespace()
+	if !same {
+		return fmt.Errorf("a template makes %s in namespace %q instead of %s in %q", Object{Unstructured: own}, own.GetNamespace(), name, usual.GetNamespace())
+	}
+	if !carries(own.GetLabels(), usual.GetLabels()) {
+		return fmt.Errorf("%s lacks labels by which sitectl knows it: %v", name, usual.GetLabels())
+	}
+	return nil
 }
 
 // kinds are all that is decoded strictly: those of Kubernetes itself, and

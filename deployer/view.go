@@ -12,11 +12,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/sitectl/sitectl/site"
+	"github.com/sitectl/sitectl/templates"
 )
 
 // view is what the templates render: plain strings and numbers. A pointer
 // that is nil leaves out what it stands for.
 type view struct {
+	templates templates.Own // of the site
+
 	Namespace      string
 	Address        string
 	Host           string // first ingress host
@@ -50,6 +53,9 @@ type view struct {
 	Migrate         *migrateView
 	Backup          *backupView
 }
+
+// own are the templates of the site that a view is rendered with.
+func (v view) own() templates.Own { return v.templates }
 
 // secretView is a Secret mounted as files into the site's containers.
 type secretView struct {
@@ -197,8 +203,12 @@ type cronJobView struct {
 	TimeoutSeconds int64
 }
 
-func newView(s site.Site, image site.Image) (view, error) {
+func newView(s site.Site, image site.Image) (view, error) { return newOwnView(s, image, nil) }
+
+// newOwnView is the view of a site that has templates of its own.
+func newOwnView(s site.Site, image site.Image, own templates.Own) (view, error) {
 	v := view{
+		templates:   own,
 		Namespace:   s.Namespace,
 		Address:     s.Address,
 		Host:        host(s),
@@ -224,10 +234,10 @@ func newView(s site.Site, image site.Image) (view, error) {
 		Backup:      newBackupView(s.Migrate),
 	}
 	var err error
-	if v.Apache, err = apacheConfiguration(s); err != nil {
+	if v.Apache, err = apacheConfiguration(s, own); err != nil {
 		return view{}, err
 	}
-	if v.Varnish, err = newVarnishView(s); err != nil {
+	if v.Varnish, err = newVarnishView(s, own); err != nil {
 		return view{}, err
 	}
 	if v.MySQL, err = newMySQLView(s.Database); err != nil {
@@ -347,7 +357,7 @@ func disruptions(web site.Web) bool {
 	return least > 1
 }
 
-func newVarnishView(s site.Site) (*varnishView, error) {
+func newVarnishView(s site.Site, own templates.Own) (*varnishView, error) {
 	varnish := s.Web.Varnish
 	if varnish == nil {
 		return nil, nil
@@ -356,7 +366,7 @@ func newVarnishView(s site.Site) (*varnishView, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web.varnish.memory %q: %w", varnish.Memory, err)
 	}
-	vcl, err := varnishConfiguration(s)
+	vcl, err := varnishConfiguration(s, own)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,9 @@ func suggest(word string, known []string) string {
 	return ""
 }
 
+// Nearest is for words that are not in a site file.
+func Nearest(word string, known []string) string { return nearest(word, known) }
+
 // nearest returns the known word that word is most likely a slip of, or "".
 func nearest(word string, known []string) string {
 	if few := nearestFew(word, known); len(few) > 0 {

@@ -26,17 +26,24 @@ var files embed.FS
 // The library offers this as a package variable only.
 var _ = func() struct{} { mustache.AllowMissingVariables = false; return struct{}{} }()
 
+// Own are templates that take the place of those here: their texts by the
+// names of the files, for example "kubernetes/web.deployment.yaml.mustache".
+type Own map[string]string
+
 // Render renders the template of that name, for example
 // "kubernetes/web.deployment.yaml" from the file
 // kubernetes/web.deployment.yaml.mustache. The language, and with it the
 // quoting, follows from the name. A value that the language cannot hold, a
 // variable that the view lacks and an unknown partial are errors.
-func Render(name string, view any) (string, error) {
+func Render(name string, view any) (string, error) { return Own(nil).Render(name, view) }
+
+// Render renders as the function of that name does.
+func (o Own) Render(name string, view any) (string, error) {
 	quote, err := quoting(name)
 	if err != nil {
 		return "", err
 	}
-	text, err := source(name)
+	text, err := o.source(name)
 	if err != nil {
 		return "", err
 	}
@@ -96,15 +103,19 @@ var partialTag = regexp.MustCompile(`(?m)^([ \t]*)\{\{> *([a-z.-]+) *\}\}[ \t]*\
 
 // source reads a template and puts its partials in place, indented like the
 // tag. The library would render a partial with its default quoting, HTML.
-func source(name string) (string, error) {
-	text, err := files.ReadFile(name + ".mustache")
-	if err != nil {
-		return "", fmt.Errorf("read template: %w", err)
+func (o Own) source(name string) (string, error) {
+	text, own := o[name+".mustache"]
+	if !own {
+		content, err := files.ReadFile(name + ".mustache")
+		if err != nil {
+			return "", fmt.Errorf("read template: %w", err)
+		}
+		text = string(content)
 	}
 	var missing error
-	expanded := partialTag.ReplaceAllStringFunc(string(text), func(tag string) string {
+	expanded := partialTag.ReplaceAllStringFunc(text, func(tag string) string {
 		match := partialTag.FindStringSubmatch(tag)
-		partial, err := source(path.Join(path.Dir(name), "partials", match[2]))
+		partial, err := o.source(path.Join(path.Dir(name), "partials", match[2]))
 		if err != nil {
 			missing = fmt.Errorf("template %s: %w", name, err)
 		}

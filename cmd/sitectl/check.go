@@ -117,6 +117,7 @@ func (s *shipment) connect() error {
 	s.deployer, err = deployer.Connect(s.source.site, deployer.Options{
 		Kubeconfig: s.kubeconfig,
 		PullConfig: login,
+		Own:        s.source.own,
 		By:         shippedBy(),
 		Log:        s.log.Quote(),
 		HasImage:   s.builder.Has,

@@ -26,8 +26,9 @@ func TestEdge(t *testing.T) {
 		"basicAuth":  "colleagues",
 		"uploadSize": "1Mi",
 	})
-	s.ship(t)
+	shipped := s.ship(t)
 	s.staging(t)
+	s.works(t, shipped.Commit.Tag)
 
 	s.becomes(t, "production", map[string]any{
 		"hosts":     []string{s.address, "shop." + s.address},
@@ -38,6 +39,21 @@ func TestEdge(t *testing.T) {
 	})
 	s.ship(t)
 	s.production(t)
+}
+
+// works checks that the worker of .sitectl/manifests is of a release, too.
+func (s *labSite) works(t *testing.T, tag string) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		pods, err := s.cluster.CoreV1().Pods(s.namespace).List(t.Context(), metav1.ListOptions{
+			LabelSelector: "app.kubernetes.io/name=worker,app.kubernetes.io/version=" + tag,
+		})
+		require.NoError(c, err)
+		require.Len(c, pods.Items, 1)
+		log, err := s.cluster.CoreV1().Pods(s.namespace).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
+		require.NoError(c, err)
+		assert.Contains(c, string(log), "worker of "+tag+" for http")
+	}, 30*time.Second, 200*time.Millisecond)
 }
 
 // becomes makes the site file one for an environment.

@@ -44,7 +44,7 @@ func runRender(ctx context.Context, o options) error {
 	if r.Dockerfile, err = dockerfile(ctx, src); err != nil {
 		return err
 	}
-	if r.Objects, err = deployer.Objects(src.site, src.unbuilt()); err != nil {
+	if r.Objects, err = deployer.AllObjects(src.site, src.own, src.unbuilt()); err != nil {
 		return err
 	}
 	if o.output == "json" {

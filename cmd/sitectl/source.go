@@ -14,6 +14,7 @@ type source struct {
 	site       site.Site
 	repository *site.Repository
 	commit     site.Commit
+	own        site.Own
 }
 
 // readSource reads the site file and the commit. The error holds what is
@@ -23,6 +24,9 @@ func readSource(ctx context.Context, o options) (source, error) {
 	var fileErr, gitErr error
 	src.site, fileErr = readSite(o)
 	src.repository, src.commit, gitErr = readCommit(ctx, o)
+	if gitErr == nil {
+		src.own, gitErr = src.repository.Own(ctx, src.commit.Tree)
+	}
 	return src, errors.Join(fileErr, gitErr)
 }
 
