@@ -105,6 +105,9 @@ func (d *Deployer) Backup(ctx context.Context) (*Backup, error) {
 const keepAll = 0
 
 func (d *Deployer) backup(ctx context.Context, keep int) (*Backup, error) {
+	if err := d.awaitRestore(ctx); err != nil {
+		return nil, err
+	}
 	before, err := d.Backups(ctx)
 	if err != nil {
 		return nil, err
@@ -260,6 +263,26 @@ func (d *Deployer) backupUnderWay(ctx context.Context) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// awaitRestore waits for a Job that restores the database, for somebody who
+// was interrupted. How it ends is for its own log to tell.
+func (d *Deployer) awaitRestore(ctx context.Context) error {
+	jobs, err := d.jobs(ctx, jobRestore)
+	if err != nil {
+		return err
+	}
+	for _, job := range jobs {
+		if finished(&job) != nil {
+			continue
+		}
+		d.progress(fmt.Sprintf("waiting for Job %s, which restores the database", job.Name))
+		_, err := d.follow(ctx, followed{name: job.Name, limit: "migrate.backup.timeout"})
+		if failed := (*JobError)(nil); err != nil && !errors.As(err, &failed) {
+			return err
+		}
+	}
+	return nil
 }
 
 // startBackup starts to dump the data of the release that runs.

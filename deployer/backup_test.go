@@ -188,6 +188,24 @@ func TestRestore(t *testing.T) {
 	})
 }
 
+func TestBackupWaitsForARestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDumps(t, oldDump)
+		go func() { d.result <- d.Restore(t.Context(), "19991231-000000-0000000") }()
+		synctest.Wait()
+		d.end(d.job("backup-20000101-000000"), 0, oldDump+newDump)
+		restore := d.job("restore-20000101-000000")
+		time.Sleep(time.Minute)
+		d.startBackup(t.Context())
+		assert.Equal(t, []string{"create jobs backup-20000101-000000", "create jobs restore-20000101-000000"}, d.requests("create"))
+		d.end(restore, 0, oldDump+newDump)
+		require.NoError(t, <-d.result, "the restore")
+		d.end(d.job("backup-20000101-000100"), 0, oldDump+newDump+"5000000 20000101-000100-a1b2c3d.sql.gz")
+		assert.NotNil(t, <-d.made)
+		require.NoError(t, <-d.result)
+	})
+}
+
 func TestRestoreOfAnUnknownBackup(t *testing.T) {
 	d := newDumps(t, oldDump+newDump)
 	var unknown *UnknownBackupError

@@ -29,6 +29,10 @@ import (
 // one request.
 const pausedAnnotation = "sitectl.dev/suspended-before"
 
+// defaultCronWait is for whoever finishes what a ship has left, with a site
+// file that has no migrations any more.
+const defaultCronWait = 10 * time.Minute
+
 // settle is how long no Job may run before a pause is believed: the
 // controller of CronJobs may be about to create one from a copy that is not
 // suspended yet.
@@ -51,8 +55,8 @@ func (e *CronError) Hint() string {
 		e.Namespace, strings.Join(e.Jobs, " "))
 }
 
-// PauseCron suspends the CronJobs of a site with migrations, and returns when
-// none of their Jobs runs any more. What each was before is remembered in the cluster, and
+// PauseCron suspends the site's CronJobs, and returns when none of their Jobs
+// runs any more. What each was before is remembered in the cluster, and
 // ResumeCron brings it back; the caller sees to that also if PauseCron fails.
 // Jobs that do not end in time are a *CronError.
 func (d *Deployer) PauseCron(ctx context.Context) error {
@@ -194,7 +198,10 @@ func (d *Deployer) awaitCron(ctx context.Context, crons []batchv1.CronJob) error
 		return err
 	}
 	defer seen.close()
-	watch := &cronWatch{deployer: d, seen: seen, crons: crons, began: time.Now(), wait: d.site.Migrate.CronWait.Duration()}
+	watch := &cronWatch{deployer: d, seen: seen, crons: crons, began: time.Now(), wait: defaultCronWait}
+	if m := d.site.Migrate; m != nil && m.CronWait > 0 {
+		watch.wait = m.CronWait.Duration()
+	}
 	return seen.until(watch.look)
 }
 

@@ -181,10 +181,27 @@ func passes(r *http.Request, response *http.Response) bool {
 	case response.Header.Get("Retry-After") != "":
 		return false
 	case code == http.StatusConflict:
-		return r.Method == http.MethodPatch && !ownedByOthers(response)
+		return r.Method == http.MethodPatch && !conditional(r) && !ownedByOthers(response)
 	default:
 		return code == http.StatusTooManyRequests || code >= http.StatusInternalServerError
 	}
+}
+
+// conditional says whether a patch is meant for one version of an object, so
+// that a conflict is an answer.
+func conditional(r *http.Request) bool {
+	if r.GetBody == nil {
+		return false
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return false
+	}
+	defer body.Close()
+	var patch struct {
+		Metadata struct{ ResourceVersion string }
+	}
+	return json.NewDecoder(body).Decode(&patch) == nil && patch.Metadata.ResourceVersion != ""
 }
 
 // ownedByOthers tells a conflict with other managers of an object's fields,

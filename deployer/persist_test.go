@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -85,6 +86,7 @@ func TestPersistent(t *testing.T) {
 		name   string
 		script []func(*http.Request) (*http.Response, error)
 		method string // PATCH unless it says something else
+		body   string // "content" unless it says something else
 		query  string
 		sent   int           // requests
 		took   time.Duration // at most, and at least a half of it
@@ -98,6 +100,7 @@ func TestPersistent(t *testing.T) {
 		{name: "429 with Retry-After", script: list(answers(429, "", "Retry-After", "1")), sent: 1, code: 429},
 		{name: "429 without", script: list(answers(429, ""), good), sent: 2, took: 300 * time.Millisecond, code: 200},
 		{name: "two changes at a time", script: list(answers(409, crowded), good), sent: 2, took: 300 * time.Millisecond, code: 200},
+		{name: "a change of one version", body: `{"metadata":{"resourceVersion":"7"}}`, script: list(answers(409, crowded)), sent: 1, code: 409},
 		{name: "fields of others", script: list(answers(409, owned)), sent: 1, code: 409},
 		{name: "409 to a creation", method: http.MethodPost, script: list(answers(409, crowded)), sent: 1, code: 409},
 		{name: "connection reset", script: list(breaks(reset), good), sent: 2, took: 300 * time.Millisecond, code: 200, told: 2},
@@ -119,7 +122,7 @@ func TestPersistent(t *testing.T) {
 				if method == "" {
 					method = http.MethodPatch
 				}
-				r, err := http.NewRequestWithContext(t.Context(), method, "https://cluster/api?"+test.query, strings.NewReader("content"))
+				r, err := http.NewRequestWithContext(t.Context(), method, "https://cluster/api?"+test.query, strings.NewReader(cmp.Or(test.body, "content")))
 				require.NoError(t, err)
 				began := time.Now()
 				response, err := p.RoundTrip(r)
@@ -130,7 +133,7 @@ func TestPersistent(t *testing.T) {
 				assert.Len(t, server.bodies, test.sent)
 				assert.Len(t, told, test.told)
 				for _, body := range server.bodies {
-					assert.Equal(t, "content", body, "every request is whole")
+					assert.Equal(t, cmp.Or(test.body, "content"), body, "every request is whole")
 				}
 				if test.code == 0 {
 					require.Error(t, err)
