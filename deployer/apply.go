@@ -137,7 +137,9 @@ func (d *Deployer) apply(ctx context.Context, object Object) (*unstructured.Unst
 	}
 	applied, err := d.patch(ctx, object, metav1.ApplyOptions{FieldManager: fieldManager})
 	if conflicts := conflictsOf(err); len(conflicts) > 0 {
-		object, conflicts = leaveToAutoscaler(object, conflicts)
+		if object, conflicts, err = d.leaveToAutoscaler(ctx, object, conflicts); err != nil {
+			return nil, err
+		}
 		for _, conflict := range conflicts {
 			d.progress(fmt.Sprintf("%s: taking over %s, set by %s", object, conflict.field, conflict.manager))
 		}
@@ -187,7 +189,9 @@ func (d *Deployer) tryOut(ctx context.Context, object Object, live *unstructured
 	planned, err := d.patch(ctx, object, opts)
 	conflicts := conflictsOf(err)
 	if len(conflicts) > 0 {
-		object, conflicts = leaveToAutoscaler(object, conflicts)
+		if object, conflicts, err = d.leaveToAutoscaler(ctx, object, conflicts); err != nil {
+			return nil, nil, err
+		}
 		opts.Force = true
 		planned, err = d.patch(ctx, object, opts)
 	}

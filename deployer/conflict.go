@@ -1,12 +1,14 @@
 package deployer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -61,15 +63,35 @@ func (c conflict) autoscaled() bool {
 
 // leaveToAutoscaler leaves out the replicas that an autoscaler has set: a
 // deploy in the middle of a busy hour must not scale the site down. The field
-// stays as it is, because the autoscaler owns it.
-func leaveToAutoscaler(object Object, conflicts []conflict) (Object, []conflict) {
+// stays as it is, because the autoscaler owns it. One that is gone leaves its
+// last number behind, which is taken over like anything else.
+func (d *Deployer) leaveToAutoscaler(ctx context.Context, object Object, conflicts []conflict) (Object, []conflict, error) {
 	others := slices.DeleteFunc(slices.Clone(conflicts), conflict.autoscaled)
 	if len(others) == len(conflicts) {
-		return object, conflicts
+		return object, conflicts, nil
+	}
+	if there, err := d.hasAutoscaler(ctx, object); !there || err != nil {
+		return object, conflicts, err
 	}
 	content := object.DeepCopy()
 	unstructured.RemoveNestedField(content.Object, "spec", "replicas")
-	return Object{Stage: object.Stage, Unstructured: content}, others
+	return Object{Stage: object.Stage, Unstructured: content}, others, nil
+}
+
+// hasAutoscaler says whether a HorizontalPodAutoscaler, whosever it is, scales
+// the object. Who may not see any has to expect one.
+func (d *Deployer) hasAutoscaler(ctx context.Context, object Object) (bool, error) {
+	list, err := d.client.AutoscalingV2().HorizontalPodAutoscalers(d.site.Namespace).List(ctx, metav1.ListOptions{})
+	if apierrors.IsForbidden(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the autoscaler of %s: %w", object, err)
+	}
+	return slices.ContainsFunc(list.Items, func(autoscaler autoscalingv2.HorizontalPodAutoscaler) bool {
+		target := autoscaler.Spec.ScaleTargetRef
+		return target.Kind == object.GetKind() && target.Name == object.GetName()
+	}), nil
 }
 
 // reconcilers are managers that do not set a field once, but keep it set.

@@ -5,12 +5,16 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/utils/ptr"
+
+	"github.com/sitectl/sitectl/site"
 )
 
 func conflictWith(fields map[string]string) error {
@@ -76,7 +80,7 @@ func TestPreflightRefusesToFightAController(t *testing.T) {
 
 func TestAnAutoscalerOfSomebodyElseKeepsItsReplicas(t *testing.T) {
 	s := readSite(t, "plain", "")
-	c := newFakeCluster(t, s, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}})
+	c := newFakeCluster(t, s, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}}, autoscalerOf(s, "web"))
 	c.version("v1.36.3")
 	c.permit(anyone)
 	applied := c.hold(map[string]string{
@@ -98,4 +102,30 @@ func TestAnAutoscalerOfSomebodyElseKeepsItsReplicas(t *testing.T) {
 	_, rendered, err := unstructured.NestedFieldNoCopy(find(t, objects, "Deployment").Object, "spec", "replicas")
 	require.NoError(t, err)
 	assert.True(t, rendered, "what was rendered stays as it is")
+}
+
+// What an autoscaler has set that is gone is nobody's any more.
+func TestReplicasOfAnAutoscalerThatIsGoneAreTakenOver(t *testing.T) {
+	s := readSite(t, "plain", "")
+	c := newFakeCluster(t, s, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}}, autoscalerOf(s, "worker"))
+	applied := c.hold(map[string]string{
+		".spec.replicas": `conflict with "kube-controller-manager" with subresource "scale" using apps/v1`,
+	})
+	c.applyWeb()
+	assert.Contains(t, c.lines, "Deployment web: taking over spec.replicas, set by kube-controller-manager")
+	require.Len(t, *applied, 1)
+	_, set, err := unstructured.NestedFieldNoCopy((*applied)[0].Object, "spec", "replicas")
+	require.NoError(t, err)
+	assert.True(t, set)
+}
+
+func autoscalerOf(s site.Site, deployment string) *autoscalingv2.HorizontalPodAutoscaler {
+	return &autoscalingv2.HorizontalPodAutoscaler{
+		ObjectMeta: metav1.ObjectMeta{Name: "by-hand", Namespace: s.Namespace},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: deployment},
+			MinReplicas:    ptr.To[int32](2),
+			MaxReplicas:    2,
+		},
+	}
 }

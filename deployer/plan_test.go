@@ -81,7 +81,7 @@ func TestPlanSaysWhatRestarts(t *testing.T) {
 
 func TestPlanNamesWhatIsTakenOver(t *testing.T) {
 	s := readSite(t, "plain", "")
-	c := newFakeCluster(t, s, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}})
+	c := newFakeCluster(t, s, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}}, autoscalerOf(s, "web"))
 	objects, err := c.objects(t.Context(), testImage(s))
 	require.NoError(t, err)
 	require.NoError(t, c.applyAll(t.Context(), in(StageWeb, objects)))

@@ -26,6 +26,8 @@ cache: {memcached: {image: "memcached:1.6", memory: 16Mi}}
 
 	_, err := deployments.Patch(ctx, "web", types.MergePatchType, []byte(`{"spec":{"minReadySeconds":7}}`), metav1.PatchOptions{FieldManager: "kubectl-edit"})
 	require.NoError(t, err)
+	_, err = l.client.AutoscalingV2().HorizontalPodAutoscalers(l.site.Namespace).Create(ctx, autoscalerOf(l.site, "web"), metav1.CreateOptions{})
+	require.NoError(t, err)
 	scale, err := deployments.GetScale(ctx, "web", metav1.GetOptions{})
 	require.NoError(t, err)
 	scale.Spec.Replicas = 2

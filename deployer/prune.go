@@ -9,6 +9,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/sitectl/sitectl/site"
@@ -50,6 +51,25 @@ func (d *Deployer) Prune(ctx context.Context, image site.Image) error {
 			return err
 		}
 		d.progress(fmt.Sprintf("%s deleted, the site does without it", object))
+		if err := d.takeBackReplicas(ctx, object, wanted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeBackReplicas applies what an autoscaler has scaled until it was removed:
+// nobody changes the number any more that it has left behind.
+func (d *Deployer) takeBackReplicas(ctx context.Context, removed Object, wanted []Object) error {
+	if removed.GetKind() != "HorizontalPodAutoscaler" {
+		return nil
+	}
+	kind, _, _ := unstructured.NestedString(removed.Object, "spec", "scaleTargetRef", "kind")
+	name, _, _ := unstructured.NestedString(removed.Object, "spec", "scaleTargetRef", "name")
+	for _, object := range wanted {
+		if object.GetKind() == kind && object.GetName() == name {
+			return d.applyAll(ctx, []Object{object})
+		}
 	}
 	return nil
 }
@@ -133,7 +153,8 @@ func (d *Deployer) remove(ctx context.Context, object Object) error {
 	return nil
 }
 
-// prunings lists what Prune does. Whoever may not can deploy all the same.
+// prunings lists what Prune does, and what a deploy looks at before it takes
+// over the number of pods. Whoever may not can deploy all the same.
 func prunings(namespace string) []authorizationv1.ResourceAttributes {
 	var list []authorizationv1.ResourceAttributes
 	for _, kind := range prunable {
@@ -143,5 +164,7 @@ func prunings(namespace string) []authorizationv1.ResourceAttributes {
 			})
 		}
 	}
-	return list
+	return append(list, authorizationv1.ResourceAttributes{ // whether replicas are an autoscaler's
+		Namespace: namespace, Group: "autoscaling", Resource: "horizontalpodautoscalers", Verb: "list",
+	})
 }

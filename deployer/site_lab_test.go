@@ -124,6 +124,9 @@ func (l *labSite) autoscalerTakesOver(image site.Image) {
 	l.nextShip()
 	require.NoError(l.t, l.ship(next))
 	assert.Contains(l.t, l.lines, "HorizontalPodAutoscaler web deleted, the site does without it")
+	web, err = deployments.Get(ctx, "web", metav1.GetOptions{})
+	require.NoError(l.t, err)
+	assert.Equal(l.t, int32(2), replicas(web.Spec.Replicas))
 }
 
 // nextShip forgets what one ship reads once.
