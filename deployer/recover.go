@@ -243,6 +243,7 @@ func (d *Deployer) Resume(ctx context.Context, release Release) (*Deployer, erro
 		return nil, err
 	}
 	at.earlier.whole = true
+	at.site.Web.Rollout.Steps = d.site.Web.Rollout.Steps
 	if at.site.Migrate == nil { // the site file of whoever recovers may be another one
 		at.site.Migrate = &site.Migrate{Order: site.MigrateBefore}
 	}

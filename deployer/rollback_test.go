@@ -130,6 +130,21 @@ func TestAtTakesTheObjectsOfThen(t *testing.T) {
 	assert.Equal(t, then.Manifests, again.Manifests, "a ship of that commit finds it running")
 }
 
+// What was shipped has passed its first pods; what is finished has not.
+func TestFirstPodsOfAnEarlierRelease(t *testing.T) {
+	s := readSite(t, "plain", "")
+	s.Web.Rollout.Steps = []site.RolloutStep{{Pods: 1}}
+	c := newFakeCluster(t, s)
+	then, err := c.Begin(t.Context(), testImage(s))
+	require.NoError(t, err)
+	at, err := c.At(t.Context(), then)
+	require.NoError(t, err)
+	assert.Empty(t, at.site.Web.Rollout.Steps)
+	resumed, err := c.Resume(t.Context(), then)
+	require.NoError(t, err)
+	assert.Equal(t, s.Web.Rollout.Steps, resumed.site.Web.Rollout.Steps)
+}
+
 func TestAtReportsARecordWithoutObjects(t *testing.T) {
 	s := readSite(t, "plain", "")
 	c := newFakeCluster(t, s, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "release-1", Namespace: s.Namespace}})

@@ -22,7 +22,6 @@ const (
 	graceMount    = time.Minute      // a volume is detached from another node
 	graceWebhook  = time.Minute      // what admits pods is itself replaced
 	graceMirrored = 2 * time.Minute  // the registry has the image, and where the node is not yet (Shopify/krane#819)
-	graceRoute    = 12 * time.Second // some probes, of an answer that is about the path and not about the time
 	graceSchedule = time.Minute      // a node becomes free or is added
 )
 
@@ -316,7 +315,7 @@ func unhealthy(pod *corev1.Pod, events []*corev1.Event) *Verdict {
 		Hint:      "ask the health path yourself (kubectl port-forward), or choose another one in the site file: web.health.path",
 		Container: eventContainer(event),
 		Fatal:     containsAny(event.Message, "statuscode: 401", "statuscode: 403", "statuscode: 404", "statuscode: 410"),
-		Grace:     graceRoute,
+		Grace:     graceCrash,
 	}
 }
 

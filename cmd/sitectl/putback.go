@@ -66,10 +66,15 @@ func (s *shipment) restore(ctx context.Context, failed *stepError, last deployer
 
 // bothWays says how to go on after a migration that cannot be taken back.
 func (s *shipment) bothWays(last deployer.Release) string {
-	return fmt.Sprintf("The migration of this release has run, and the site file does not call it reversible (migrate.reversible): nothing was put back.\n"+
+	number := fmt.Sprint(last.Number)
+	ways := fmt.Sprintf("The migration of this release has run, and the site file does not call it reversible (migrate.reversible): nothing was put back.\n"+
 		"  forward: correct what is wrong, commit, and %s\n"+
 		"  back to %s, on the database as it is now: %s",
-		s.commandLine("ship"), releaseName(last), s.commandLine("rollback", "--keep-database", fmt.Sprint(last.Number)))
+		s.commandLine("ship"), releaseName(last), s.commandLine("rollback", "--keep-database", number))
+	if m := s.source.site.Migrate; m != nil && m.Backup != nil {
+		ways += "\n  back to it, with the database as it was before: " + s.commandLine("rollback", "--restore-db", number)
+	}
+	return ways
 }
 
 // commandLine is a command for the same site and environment.
