@@ -228,7 +228,7 @@ func (s *shipment) deploySteps() []step {
 		skip: s.skipMigrate,
 		run:  s.migrate,
 		stopped: "The migration Job may still be running; it is not killed, because half a migration is worse than a whole one. " +
-			"The site serves " + serving,
+			"The CronJobs are resumed. The site serves " + serving,
 	}
 	steps := []step{{
 		name:    "prepare",
