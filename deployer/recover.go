@@ -26,7 +26,7 @@ type Leftover struct {
 	Across     []Release // since Last, whose migrations cannot be taken back, the latest first
 	Suspended  []string  // CronJobs that PauseCron has suspended
 	Paused     []string  // Deployments whose rollout was paused
-	Migrating  []string  // migration Jobs that still run
+	Migrating  []string  // Jobs that still run and change the database
 	Unrecorded bool      // Last runs, but the Deployment web does not say so
 }
 
@@ -63,7 +63,8 @@ func (l Leftover) String() string {
 
 func (r Release) name() string { return fmt.Sprintf("%d (%s)", r.Number, r.Commit.Tag) }
 
-// Leftover looks for what was left. It takes four requests.
+// Leftover looks for what was left. It takes three requests, and five for a
+// site with migrations.
 func (d *Deployer) Leftover(ctx context.Context) (Leftover, error) {
 	var releases []Release
 	err := d.reach(ctx, func(ctx context.Context) (err error) {
@@ -86,13 +87,18 @@ func (d *Deployer) Leftover(ctx context.Context) (Leftover, error) {
 	if d.site.Migrate == nil && !slices.ContainsFunc(left.Begun, func(r Release) bool { return r.Migrated }) {
 		return left, nil
 	}
-	migrations, err := d.migrations(ctx)
-	for _, job := range migrations {
-		if finished(&job) == nil {
-			left.Migrating = append(left.Migrating, job.Name)
+	for _, name := range []string{"migrate", jobRestore} {
+		jobs, err := d.jobs(ctx, name)
+		if err != nil {
+			return Leftover{}, err
+		}
+		for _, job := range jobs {
+			if finished(&job) == nil {
+				left.Migrating = append(left.Migrating, job.Name)
+			}
 		}
 	}
-	return left, err
+	return left, nil
 }
 
 func leftover(releases []Release, deployments []appsv1.Deployment, crons []batchv1.CronJob) Leftover {
@@ -192,13 +198,13 @@ func (d *Deployer) Settle(ctx context.Context, left Leftover, keep int) error {
 	return nil
 }
 
-// AwaitMigration waits for migration Jobs that run, and shows their logs. How
-// they end is told by ToFinish.
+// AwaitMigration waits for Jobs that run and change the database, and shows
+// their logs. What follows from how they end is told by ToFinish.
 func (d *Deployer) AwaitMigration(ctx context.Context, left Leftover) error {
 	for _, name := range left.Migrating {
 		d.progress(fmt.Sprintf("waiting for Job %s", name))
-		err := d.followMigration(ctx, name)
-		var failed *MigrationError
+		_, err := d.follow(ctx, followed{name: name, limit: "its timeout"})
+		var failed *JobError
 		if errors.As(err, &failed) {
 			d.progress(failed.Error())
 		} else if err != nil {
@@ -221,8 +227,15 @@ func (d *Deployer) ToFinish(ctx context.Context, left Leftover) (*Release, error
 	}
 	begun := left.Begun[0]
 	overtaken := left.Last != nil && left.Last.Number > begun.Number
-	if overtaken || !begun.Migrated || begun.Reversible {
+	if overtaken || !begun.Migrated || begun.Reversible && begun.Back == 0 {
 		return nil, nil
+	}
+	if begun.Back > 0 {
+		restored, err := d.restoredFor(ctx, begun)
+		if !restored || err != nil {
+			return nil, err
+		}
+		return &begun, nil
 	}
 	resumed, err := d.Resume(ctx, begun)
 	if err != nil {
@@ -235,6 +248,44 @@ func (d *Deployer) ToFinish(ctx context.Context, left Leftover) (*Release, error
 	return &begun, nil
 }
 
+// restoredFor says whether the database was put back for a release that goes
+// back. The times are those of the API server.
+func (d *Deployer) restoredFor(ctx context.Context, release Release) (bool, error) {
+	name := recordName(release.Number)
+	record, err := d.client.CoreV1().ConfigMaps(d.site.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return false, fmt.Errorf("read ConfigMap %s: %w", name, err)
+	}
+	jobs, err := d.jobs(ctx, jobRestore)
+	if err != nil || len(jobs) == 0 {
+		return false, err
+	}
+	last := jobs[len(jobs)-1]
+	if last.CreationTimestamp.Before(&record.CreationTimestamp) {
+		return false, nil
+	}
+	if condition := finished(&last); condition == nil || condition.Type != batchv1.JobComplete {
+		return false, &halfRestoredError{job: last.Name, release: release}
+	}
+	return true, nil
+}
+
+// halfRestoredError says that the database is neither what it was nor what it
+// was to be.
+type halfRestoredError struct {
+	job     string
+	release Release
+}
+
+func (e *halfRestoredError) Error() string {
+	return fmt.Sprintf("the database was not put back to its end (Job %s), on the way to release %d", e.job, e.release.Back)
+}
+
+// Hint says what to do next.
+func (e *halfRestoredError) Hint() string {
+	return "put it back again, to then or to the dump that was made before: sitectl backup --list, sitectl restore-db BACKUP"
+}
+
 // Resume returns a Deployer whose steps take all that a release was to apply,
 // its migration as well, so that it can be finished by whoever finds it.
 func (d *Deployer) Resume(ctx context.Context, release Release) (*Deployer, error) {
@@ -242,9 +293,10 @@ func (d *Deployer) Resume(ctx context.Context, release Release) (*Deployer, erro
 	if err != nil {
 		return nil, err
 	}
-	at.earlier.whole = true
+	at.earlier.whole = release.Back == 0 // going back runs no migration
 	at.site.Web.Rollout.Steps = d.site.Web.Rollout.Steps
-	if at.site.Migrate == nil { // the site file of whoever recovers may be another one
+	// The site file of whoever recovers may be another one.
+	if at.site.Migrate == nil {
 		at.site.Migrate = &site.Migrate{Order: site.MigrateBefore}
 	}
 	return at, nil

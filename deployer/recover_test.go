@@ -80,6 +80,27 @@ func (k *killed) migrate(conditions ...batchv1.JobCondition) {
 	k.put(typed)
 }
 
+// goBack begins to go back to the first release, with its database.
+func (k *killed) goBack() {
+	k.t.Helper()
+	at, err := k.At(k.t.Context(), k.begun)
+	require.NoError(k.t, err)
+	k.begun, err = at.Begin(k.t.Context(), k.first)
+	require.NoError(k.t, err)
+	k.begun, err = k.Migrating(k.t.Context(), k.begun)
+	require.NoError(k.t, err)
+}
+
+// restore is the Job that puts the database back, as far as it has come.
+func (k *killed) restore(conditions ...batchv1.JobCondition) {
+	k.put(&batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: "restore", Namespace: k.site.Namespace, Labels: map[string]string{
+			"app.kubernetes.io/managed-by": fieldManager, "app.kubernetes.io/instance": k.site.Namespace, "app.kubernetes.io/name": jobRestore,
+		}},
+		Status: batchv1.JobStatus{Conditions: conditions},
+	})
+}
+
 func (k *killed) left() Leftover {
 	k.t.Helper()
 	left, err := k.Leftover(k.t.Context())
@@ -99,6 +120,7 @@ func TestKilledAnywhere(t *testing.T) {
 		ship   func(k *killed)
 		says   string // empty if there is nothing to recover
 		finish bool   // the release, rather than take it back
+		err    string // of what nobody but a person can decide
 	}{
 		"not begun": {ship: func(*killed) {}},
 		"begun": {
@@ -148,6 +170,20 @@ func TestKilledAnywhere(t *testing.T) {
 				require.NoError(t, err)
 			},
 			says: "release 2 (2b3c4d5) was begun",
+		},
+		"going back, and restoring": {
+			ship: func(k *killed) { k.goBack(); k.restore() },
+			says: "still running: Job restore",
+			err:  "the database was not put back to its end (Job restore), on the way to release 1",
+		},
+		"going back, restored": {
+			ship:   func(k *killed) { k.goBack(); k.restore(jobComplete) },
+			says:   "was begun",
+			finish: true,
+		},
+		"going back, before the database": {
+			ship: func(k *killed) { k.goBack() },
+			says: "was begun",
 		},
 		"rolling": {
 			ship:   func(k *killed) { k.begin(k.next); k.apply(StageWeb, k.next) },
@@ -209,6 +245,10 @@ func TestKilledAnywhere(t *testing.T) {
 
 			left.Migrating = nil
 			finish, err := k.ToFinish(t.Context(), left)
+			if test.err != "" {
+				require.EqualError(t, err, test.err)
+				return
+			}
 			require.NoError(t, err)
 			require.Equal(t, test.finish, finish != nil)
 			keep := 0

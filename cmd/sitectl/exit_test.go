@@ -74,7 +74,7 @@ func TestInterruption(t *testing.T) {
 	report(ctx, &stderr, err)
 	assert.Equal(t, `sitectl: cancelled by interrupt in step roll
   The site serves.
-  The next ship of this commit finishes it; the next ship of another one starts anew.
+  The next ship of this commit finishes it, as does sitectl recover; the next ship of another one takes its place.
 `, stderr.String())
 }
 

@@ -29,9 +29,10 @@ import (
 // seconds after SIGINT, and a second signal after 7.5.
 const patience = 7 * time.Second
 
-// TestKill stops ships of new commits at random moments, and checks each time
-// that recover or the next ship makes the site whole again, and that it has
-// answered all along. KILL_SEED repeats the moments of an earlier run.
+// TestKill stops ships of new commits at random moments, some of them cut off
+// from the API server, and checks each time that recover or the next ship makes
+// the site whole again, and that it has answered all along. KILL_SEED repeats
+// the moments of an earlier run.
 func TestKill(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("KILL_SEED"); text != "" {
@@ -40,7 +41,8 @@ func TestKill(t *testing.T) {
 		require.NoError(t, err)
 	}
 	t.Logf("KILL_SEED=%d repeats this", seed)
-	k := &killTest{labSite: newLabSite(t, "kill"), random: rand.New(rand.NewPCG(seed, 0))}
+	k := &killTest{labSite: newLabSite(t, "kill"), random: rand.New(rand.NewPCG(seed, 0)), proxy: newAPIProxy(t)}
+	t.Setenv("KUBECONFIG", k.proxy.kubeconfig)
 	k.ship(t)
 	k.entry = k.leave(t, "still here")
 	k.commit(t, "to know how long it takes")
@@ -61,6 +63,7 @@ func TestKill(t *testing.T) {
 type killTest struct {
 	*labSite
 	random *rand.Rand
+	proxy  *apiProxy     // in front of the API server
 	whole  time.Duration // of a ship that nobody stops
 	tag    string        // of the release that runs
 	entry  string        // with the data that must stay
@@ -69,16 +72,18 @@ type killTest struct {
 // kill stops one ship of a new commit, and says what happened.
 func (k *killTest) kill(t *testing.T) string {
 	next := k.commit(t, fmt.Sprintf("one of %d", k.random.Int()))
-	signal := []syscall.Signal{syscall.SIGKILL, syscall.SIGKILL, syscall.SIGINT, syscall.SIGTERM}[k.random.IntN(4)]
+	how := []stopping{{"killed", syscall.SIGKILL, false}, {"killed", syscall.SIGKILL, false}, {"interrupted", syscall.SIGINT, false}, {"cut off", syscall.SIGTERM, true}}[k.random.IntN(4)]
 	moment := time.Duration(k.random.Int64N(int64(k.whole)))
-	out, took := k.stop(t, signal, moment)
-	step := lastStep(out.stderr)
-	t.Logf("%s after %s, in step %s", signal, moment.Round(time.Millisecond), step)
+	out, took := k.stop(t, how, moment)
+	what := how.name + " in step " + lastStep(out.stderr)
+	t.Logf("%s, after %s", what, moment.Round(time.Millisecond))
 
 	done := out.status == int(statusDone)
-	if signal != syscall.SIGKILL && !done {
+	if how.signal != syscall.SIGKILL && !done {
 		assert.Equal(t, int(statusCancelled), out.status)
-		assert.Less(t, took, patience, "it leaves all in order")
+		assert.Less(t, took, patience)
+	}
+	if how.signal == syscall.SIGINT {
 		k.isLeftInOrder(t)
 	}
 	if k.random.IntN(3) > 0 {
@@ -96,11 +101,21 @@ func (k *killTest) kill(t *testing.T) string {
 	k.tag = k.isWhole(t)
 	assert.Contains(t, wanted, k.tag)
 	assert.Contains(t, k.succeed(t, "recover").stderr, "nothing to recover")
-	return fmt.Sprintf("%s in %s", signal, step)
+	return what
 }
 
-// stop ships, sends a signal after a while, and says how long the end took.
-func (k *killTest) stop(t *testing.T, signal syscall.Signal, after time.Duration) (outcome, time.Duration) {
+// stopping is a way to stop a ship.
+type stopping struct {
+	name   string
+	signal syscall.Signal
+	cutOff bool // the API server answers no more
+}
+
+// swallowed neither arrives nor is answered.
+var swallowed = fault{name: "swallowed", do: func(_ http.ResponseWriter, r *http.Request, _ http.Handler) { <-r.Context().Done() }}
+
+// stop ships, stops that after a while, and says how long the end took.
+func (k *killTest) stop(t *testing.T, how stopping, after time.Duration) (outcome, time.Duration) {
 	p := k.start(t, "ship", "--progress", "plain")
 	ended := make(chan struct{})
 	go func() {
@@ -110,7 +125,11 @@ func (k *killTest) stop(t *testing.T, signal syscall.Signal, after time.Duration
 	select {
 	case <-ended:
 	case <-time.After(after):
-		if err := p.command.Process.Signal(signal); !errors.Is(err, os.ErrProcessDone) {
+		if how.cutOff {
+			k.proxy.behave(func(request) fault { return swallowed })
+			defer k.proxy.behave(nil)
+		}
+		if err := p.command.Process.Signal(how.signal); !errors.Is(err, os.ErrProcessDone) {
 			require.NoError(t, err)
 		}
 	}

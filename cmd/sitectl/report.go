@@ -116,7 +116,7 @@ func reportInterruption(stderr io.Writer, interrupted *interruption, err error) 
 	}
 	say(stderr, "sitectl: %s in step %s", interrupted, step.step.name)
 	say(stderr, "  %s", step.step.stopped)
-	say(stderr, "  The next ship of this commit finishes it; the next ship of another one starts anew.")
+	say(stderr, "  The next ship of this commit finishes it, as does sitectl recover; the next ship of another one takes its place.")
 }
 
 // say writes one line; words of others in it cannot steer the terminal.

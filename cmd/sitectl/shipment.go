@@ -113,7 +113,7 @@ func (s *shipment) leaveBuilder() {
 // endTimeout is how long it may take to leave all in order. What cancels a
 // pipeline gives a process about seven seconds (GitHub 7.5, GitLab 10), of
 // which the deployer takes two to release the lock.
-const endTimeout = 5 * time.Second
+const endTimeout = 4 * time.Second
 
 // deploy runs the steps that turn s.image into the running release under the
 // lock of the site. What has changed since the check is found by again.
