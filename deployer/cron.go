@@ -7,6 +7,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/sitectl/sitectl/site"
 )
@@ -46,13 +47,13 @@ func (d *Deployer) Cron(ctx context.Context, image site.Image) error {
 // droppedCronJobs names the CronJobs that sitectl made for this site and that
 // are not among the objects any more.
 func (d *Deployer) droppedCronJobs(ctx context.Context, objects []Object) ([]string, error) {
-	list, err := d.client.BatchV1().CronJobs(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: ownLabels(d.site.Namespace, "cron")})
+	list, err := d.client.BatchV1().CronJobs(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.FormatLabels(d.ownership())})
 	if err != nil {
 		return nil, fmt.Errorf("list CronJobs: %w", err)
 	}
 	var dropped []string
 	for _, job := range list.Items {
-		if !slices.ContainsFunc(objects, func(o Object) bool { return o.GetKind() == "CronJob" && o.GetName() == job.Name }) {
+		if !isKept(&job) && !slices.ContainsFunc(objects, func(o Object) bool { return o.GetKind() == "CronJob" && o.GetName() == job.Name }) {
 			dropped = append(dropped, job.Name)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -42,7 +43,7 @@ type fakeCluster struct {
 
 func newFakeCluster(t *testing.T, s site.Site, objects ...runtime.Object) *fakeCluster {
 	t.Helper()
-	c := &fakeCluster{t: t, clients: fake.NewClientset(objects...), dyn: dynamicfake.NewSimpleDynamicClient(scheme.Scheme), versions: 100}
+	c := &fakeCluster{t: t, clients: fake.NewClientset(objects...), dyn: dynamicfake.NewSimpleDynamicClient(kinds()), versions: 100}
 	c.dyn.PrependReactor("*", "*", c.react)
 	c.Deployer = &Deployer{
 		site:    s,
@@ -69,6 +70,12 @@ func (c *fakeCluster) react(action clienttesting.Action) (bool, runtime.Object, 
 	case clienttesting.GetActionImpl:
 		object, err := c.get(resource, namespace, action.GetName())
 		return true, object, err
+	case clienttesting.ListActionImpl:
+		list, err := c.list(action)
+		if err != nil {
+			return true, nil, err
+		}
+		return true, list, nil
 	case clienttesting.CreateActionImpl:
 		typed := c.typed(action.GetObject())
 		err := c.clients.Tracker().Create(resource, typed, namespace)
@@ -89,6 +96,26 @@ func (c *fakeCluster) get(resource schema.GroupVersionResource, namespace, name 
 		return nil, err
 	}
 	return toUnstructured(c.t, object), nil
+}
+
+func (c *fakeCluster) list(action clienttesting.ListActionImpl) (*unstructured.UnstructuredList, error) {
+	list := &unstructured.UnstructuredList{}
+	if !scheme.Scheme.Recognizes(action.GetKind()) {
+		return nil, apierrors.NewNotFound(action.GetResource().GroupResource(), "")
+	}
+	found, err := c.clients.Tracker().List(action.GetResource(), action.GetKind(), action.GetNamespace())
+	if err != nil {
+		return nil, err
+	}
+	objects, err := meta.ExtractList(found)
+	require.NoError(c.t, err)
+	for _, object := range objects {
+		content := toUnstructured(c.t, object)
+		if action.GetListRestrictions().Labels.Matches(labels.Set(content.GetLabels())) {
+			list.Items = append(list.Items, *content)
+		}
+	}
+	return list, nil
 }
 
 func (c *fakeCluster) serverSideApply(resource schema.GroupVersionResource, namespace string, action clienttesting.PatchActionImpl) (*unstructured.Unstructured, error) {

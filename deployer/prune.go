@@ -93,10 +93,7 @@ func (d *Deployer) leftOver(ctx context.Context, wanted []Object) ([]Object, err
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", object, err)
 		}
-		if live != nil && live.GetDeletionTimestamp() == nil && carries(live.GetLabels(), map[string]string{
-			"app.kubernetes.io/instance":   d.site.Namespace,
-			"app.kubernetes.io/managed-by": fieldManager,
-		}) {
+		if live != nil && live.GetDeletionTimestamp() == nil && carries(live.GetLabels(), d.ownership()) && !isKept(live) {
 			left = append(left, Object{object.Stage, live})
 		}
 	}
@@ -130,6 +127,20 @@ func hasItsOwnLife(object Object) bool {
 	default:
 		return object.GetNamespace() != ""
 	}
+}
+
+// keepAnnotation, with any value but "false", keeps an object that the site
+// does without.
+const keepAnnotation = "sitectl.dev/keep"
+
+func isKept(object metav1.Object) bool {
+	value, set := object.GetAnnotations()[keepAnnotation]
+	return set && value != "false"
+}
+
+// ownership are the labels of what sitectl has made for this site.
+func (d *Deployer) ownership() map[string]string {
+	return map[string]string{"app.kubernetes.io/instance": d.site.Namespace, "app.kubernetes.io/managed-by": fieldManager}
 }
 
 func isPrunable(object Object) bool { return slices.Contains(prunable, object.resource()) }

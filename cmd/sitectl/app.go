@@ -45,6 +45,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			rollbackCommand(),
 			recoverCommand(),
 			unlockCommand(),
+			destroyCommand(),
 			configCommand(),
 			versionCommand(),
 		},

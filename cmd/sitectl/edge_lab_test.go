@@ -5,6 +5,8 @@ package main
 import (
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -37,8 +40,35 @@ func TestEdge(t *testing.T) {
 		"tls":       map[string]any{},
 		"hsts":      map[string]any{"subdomains": true},
 	})
+	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, ".sitectl")))
+	s.commit(t, "no worker")
 	s.ship(t)
 	s.production(t)
+	_, err := s.cluster.AppsV1().Deployments(s.namespace).Get(t.Context(), "worker", metav1.GetOptions{})
+	assert.True(t, apierrors.IsNotFound(err), "what the site does without is removed")
+	s.destroys(t)
+}
+
+// destroys takes the site out of the cluster, at last with its data.
+func (s *labSite) destroys(t *testing.T) {
+	deployments, namespaces := s.cluster.AppsV1().Deployments(s.namespace), s.cluster.CoreV1().Namespaces()
+	refused := s.sitectl(t, "destroy", "--confirm", s.address)
+	assert.Equal(t, int(statusUsage), refused.status, "in production a flag is not enough")
+	assert.Contains(t, refused.stderr, "Secret colleagues")
+	_, err := deployments.Get(t.Context(), "web", metav1.GetOptions{})
+	require.NoError(t, err)
+
+	s.becomes(t, "review", map[string]any{"hosts": []string{s.address}})
+	s.succeed(t, "destroy", "--confirm", s.address)
+	_, err = deployments.Get(t.Context(), "web", metav1.GetOptions{})
+	assert.True(t, apierrors.IsNotFound(err))
+	_, err = s.cluster.CoreV1().Secrets(s.namespace).Get(t.Context(), "colleagues", metav1.GetOptions{})
+	require.NoError(t, err)
+
+	s.succeed(t, "destroy", "--delete-data", "--confirm", s.address)
+	_, err = namespaces.Get(t.Context(), s.namespace, metav1.GetOptions{})
+	assert.True(t, apierrors.IsNotFound(err))
+	assert.Contains(t, s.succeed(t, "destroy", "--confirm", s.address).stdout, "there is nothing to remove")
 }
 
 // works checks that the worker of .sitectl/manifests is of a release, too.
