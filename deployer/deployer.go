@@ -2,9 +2,10 @@
 // a site.Image into a Release on a Kubernetes cluster.
 //
 // A deploy is a row of steps, each a method of Deployer that can be repeated:
-// Preflight, Apply, Data, Begin, Migrate, Roll, Cron, Verify, Record. None of them
-// needs anything of the one before it but what is in the cluster, so a deploy
-// that was killed anywhere is finished by the next one.
+// Preflight, Lock, Apply, Data, Begin, Migrate, Roll, Cron, Verify, Record. None
+// of them needs anything of the one before it but what is in the cluster, so a
+// deploy that was killed anywhere is finished by the next one, or by whoever
+// finds its Leftover.
 package deployer
 
 import (

@@ -331,6 +331,28 @@ func TestResumeTakesTheWholeRelease(t *testing.T) {
 	assert.True(t, pending)
 }
 
+// The very first ship leaves nothing to go back to.
+func TestTheFirstShipIsKilled(t *testing.T) {
+	s := readSite(t, "everything", "production")
+	k := &killed{fakeCluster: newFakeCluster(t, s), first: testImage(s), next: testImage(s)}
+	k.begin(k.first)
+	left := k.left()
+	assert.Nil(t, left.Last)
+	assert.False(t, left.Changed)
+	finish, err := k.ToFinish(t.Context(), left)
+	require.NoError(t, err)
+	assert.Nil(t, finish, "nothing serves yet")
+
+	k.apply(StageWeb, k.first)
+	left = k.left()
+	finish, err = k.ToFinish(t.Context(), left)
+	require.NoError(t, err)
+	require.NotNil(t, finish)
+	assert.Equal(t, 1, finish.Number)
+	require.NoError(t, k.Settle(t.Context(), left, 1))
+	assert.Len(t, k.left().Begun, 1, "it is under way")
+}
+
 func TestWhatIsOfNoRelease(t *testing.T) {
 	deployment := func(images ...string) appsv1.Deployment {
 		web := appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web", Annotations: map[string]string{releaseAnnotation: `{"number":1}`}}}
