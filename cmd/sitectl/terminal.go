@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/signal"
 	"sync"
-	"syscall"
 
 	"golang.org/x/term"
 	"k8s.io/client-go/tools/remotecommand"
@@ -22,7 +21,7 @@ type terminalSizes struct {
 // watchSize returns the sizes of a terminal until stop is called.
 func watchSize(terminal *os.File) (sizes *terminalSizes, stop func()) {
 	s := &terminalSizes{terminal: terminal, changed: make(chan os.Signal, 1), stopped: make(chan struct{})}
-	signal.Notify(s.changed, syscall.SIGWINCH)
+	notifyResize(s.changed)
 	return s, sync.OnceFunc(func() {
 		signal.Stop(s.changed)
 		close(s.stopped)
