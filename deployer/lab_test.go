@@ -27,6 +27,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -372,6 +373,11 @@ func TestLabBadReleases(t *testing.T) {
 	assert.Contains(t, failure.Error(), "not found")
 	l.assertServes(good)
 
+	l.opts.HasImage = l.hasImage
+	missing.Tag = "gone002"
+	failure = l.failedRollout(missing)
+	assert.Contains(t, failure.Hint(), "deleted the image from the registry")
+
 	l.site.Web.Rollout.ProgressDeadline = site.Duration(10 * time.Second)
 	failure = l.failedRollout(l.image("hang001", "echo=starting, and never done", "hang"))
 	assert.Equal(t, "ProgressDeadlineExceeded", failure.Reason)
@@ -382,6 +388,20 @@ func TestLabBadReleases(t *testing.T) {
 	l.site.Web.Rollout.ProgressDeadline = site.Duration(2 * time.Minute)
 	require.NoError(t, l.ship(good), "the way back")
 	require.NoError(t, l.ship(l.image("good002", "serve")))
+}
+
+// hasImage asks the registry as the builder does.
+func (l *labSite) hasImage(ctx context.Context, reference string) (bool, error) {
+	image, err := name.ParseReference(reference)
+	if err != nil {
+		return false, err
+	}
+	_, err = remote.Head(image, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithTransport(l.registryTransport()))
+	var refused *transport.Error
+	if errors.As(err, &refused) && refused.StatusCode == http.StatusNotFound {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (l *labSite) failedRollout(image site.Image) *RolloutError {
