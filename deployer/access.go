@@ -19,16 +19,17 @@ type AccessOptions struct {
 // Access returns the objects that give a ServiceAccount in the site's
 // namespace what a deploy needs and nothing more, from the very list that
 // Preflight checks: the namespace, the account, a Role and its binding, and a
-// ClusterRole and its binding for what only Preflight reads. None of them can
-// read a Secret of another namespace.
+// ClusterRole and its binding for what only Preflight reads. In patch mode
+// there is no namespace to make and nothing to read outside of it. None of
+// them can read a Secret of another namespace.
 func Access(s site.Site, opts AccessOptions) ([]Object, error) {
-	objects, err := Objects(s, site.Image{Repository: s.Image, Tag: "any"})
+	objects, err := deployed(s)
 	if err != nil {
 		return nil, err
 	}
 	var inside, outside []authorizationv1.ResourceAttributes
 	for _, permission := range slices.Concat(
-		permissions(s.Namespace, objects, !opts.CreateNamespace), prunings(s.Namespace), lookups(s.Namespace),
+		permissions(s, objects, !opts.CreateNamespace), prunings(s), lookups(s),
 	) {
 		if permission.Namespace == "" {
 			outside = append(outside, permission)
@@ -36,36 +37,38 @@ func Access(s site.Site, opts AccessOptions) ([]Object, error) {
 			inside = append(inside, permission)
 		}
 	}
-	a := access{namespace: s.Namespace, account: opts.Account, labels: objects[0].GetLabels()}
-	// Roles of the whole cluster need names of their own in it.
-	cluster := s.Namespace + "-" + opts.Account
-	return []Object{
-		objects[0],
+	a := access{namespace: s.Namespace, account: opts.Account}
+	list := slices.DeleteFunc(objects, func(o Object) bool { return o.GetKind() != "Namespace" })
+	list = append(list,
 		a.object("v1", "ServiceAccount", opts.Account, s.Namespace, nil),
 		a.role("Role", opts.Account, s.Namespace, inside),
-		a.binding("Role", opts.Account, s.Namespace),
-		a.role("ClusterRole", cluster, "", outside),
-		a.binding("ClusterRole", cluster, ""),
-	}, nil
+		a.binding("Role", opts.Account, s.Namespace))
+	if len(outside) > 0 {
+		// Roles of the whole cluster need names of their own in it.
+		cluster := s.Namespace + "-" + opts.Account
+		list = append(list, a.role("ClusterRole", cluster, "", outside), a.binding("ClusterRole", cluster, ""))
+	}
+	return list, nil
+}
+
+// deployed are the objects of a deploy, as far as is known without a cluster.
+func deployed(s site.Site) ([]Object, error) {
+	if s.Deploy != nil {
+		return patchedKinds(s), nil
+	}
+	return Objects(s, site.Image{Repository: s.Image, Tag: "any"})
 }
 
 // access makes the objects of one account.
 type access struct {
 	namespace, account string
-	labels             map[string]string // of the namespace
 }
 
 func (a access) object(apiVersion, kind, name, namespace string, fields map[string]any) Object {
 	object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, "kind": kind}}
 	object.SetName(name)
 	object.SetNamespace(namespace)
-	labels := map[string]string{}
-	for key, value := range a.labels {
-		if strings.HasPrefix(key, "app.kubernetes.io/") {
-			labels[key] = value
-		}
-	}
-	object.SetLabels(labels)
+	object.SetLabels(map[string]string{"app.kubernetes.io/instance": a.namespace, "app.kubernetes.io/managed-by": fieldManager})
 	for field, value := range fields {
 		object.Object[field] = value
 	}

@@ -63,7 +63,7 @@ func TestAccessGrantsWhatPreflightAsksFor(t *testing.T) {
 			assert.NotContains(t, slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs), "*")
 		}
 		var wanted []authorizationv1.ResourceAttributes
-		for _, p := range slices.Concat(permissions(s.Namespace, objects, true), prunings(s.Namespace), lookups(s.Namespace)) {
+		for _, p := range slices.Concat(permissions(s, objects, true), prunings(s), lookups(s)) {
 			if !slices.Contains(wanted, p) {
 				wanted = append(wanted, p)
 			}

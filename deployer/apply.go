@@ -29,8 +29,11 @@ const pullSecret = "registry"
 
 // Apply lays out what a release stands on: the namespace, the credentials,
 // the pull secret, configuration, volumes, database and cache. The site that
-// runs is not touched.
+// runs is not touched. In patch mode there is nothing to lay out.
 func (d *Deployer) Apply(ctx context.Context, image site.Image) error {
+	if d.patching() {
+		return nil
+	}
 	objects, err := d.objects(ctx, image)
 	if err != nil {
 		return err
@@ -87,8 +90,12 @@ func carries(labels, wanted map[string]string) bool {
 	return true
 }
 
-// applyPullSecret writes the registry login of the pods.
+// applyPullSecret writes the registry login of the pods. In patch mode they
+// have one of their own.
 func (d *Deployer) applyPullSecret(ctx context.Context) error {
+	if d.patching() {
+		return nil
+	}
 	secret := applycorev1.Secret(pullSecret, d.site.Namespace).
 		WithLabels(map[string]string{
 			"app.kubernetes.io/instance":   d.site.Namespace,

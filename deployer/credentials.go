@@ -28,6 +28,9 @@ type credential struct {
 
 // credentials lists the Secrets that sitectl generates for a site.
 func credentials(s site.Site) []credential {
+	if s.Deploy != nil {
+		return nil // whoever has laid out the namespace has made them
+	}
 	var list []credential
 	if s.Database != nil && s.Database.MariaDB != nil {
 		const volume = "data-mysql-0"

@@ -115,15 +115,22 @@ func (d *Deployer) forgetPause(ctx context.Context, object Object, live *unstruc
 	return d.changeCron(ctx, cron, func(*batchv1.CronJob) suspension { return suspension{suspend: suspend} })
 }
 
-// cronJobs lists the site's CronJobs.
+// cronJobs lists the site's CronJobs: those that sitectl has made or, in patch
+// mode, those that the site file names.
 func (d *Deployer) cronJobs(ctx context.Context) ([]batchv1.CronJob, error) {
-	own := fmt.Sprintf("app.kubernetes.io/managed-by=%s,app.kubernetes.io/instance=%s", fieldManager, d.site.Namespace)
-	list, err := d.client.BatchV1().CronJobs(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: own})
+	selector := fmt.Sprintf("app.kubernetes.io/managed-by=%s,app.kubernetes.io/instance=%s", fieldManager, d.site.Namespace)
+	if d.patching() {
+		selector = ""
+	}
+	list, err := d.client.BatchV1().CronJobs(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, fmt.Errorf("list CronJobs: %w", err)
 	}
-	slices.SortFunc(list.Items, func(a, b batchv1.CronJob) int { return strings.Compare(a.Name, b.Name) })
-	return list.Items, nil
+	crons := slices.DeleteFunc(list.Items, func(cron batchv1.CronJob) bool {
+		return d.patching() && !slices.Contains(d.site.Deploy.CronJobs, cron.Name)
+	})
+	slices.SortFunc(crons, func(a, b batchv1.CronJob) int { return strings.Compare(a.Name, b.Name) })
+	return crons, nil
 }
 
 // suspension is what spec.suspend of a CronJob is to be, and what is

@@ -77,6 +77,9 @@ func (c *fakeCluster) react(action clienttesting.Action) (bool, runtime.Object, 
 		}
 		return true, list, nil
 	case clienttesting.CreateActionImpl:
+		if len(action.CreateOptions.DryRun) > 0 {
+			return true, action.GetObject(), nil
+		}
 		typed := c.typed(action.GetObject())
 		err := c.clients.Tracker().Create(resource, typed, namespace)
 		return true, action.GetObject(), err
@@ -131,7 +134,14 @@ func (c *fakeCluster) serverSideApply(resource schema.GroupVersionResource, name
 	after, err := c.get(resource, namespace, action.GetName())
 	require.NoError(c.t, err)
 	c.count(before, after)
-	require.NoError(c.t, c.clients.Tracker().Update(resource, c.typed(after), namespace))
+	switch dry := len(action.PatchOptions.DryRun) > 0; {
+	case dry && before == nil:
+		require.NoError(c.t, c.clients.Tracker().Delete(resource, namespace, action.GetName()))
+	case dry:
+		require.NoError(c.t, c.clients.Tracker().Update(resource, c.typed(before), namespace))
+	default:
+		require.NoError(c.t, c.clients.Tracker().Update(resource, c.typed(after), namespace))
+	}
 	return after, nil
 }
 

@@ -123,6 +123,16 @@ func (d *Deployer) whole(ctx context.Context, image site.Image) ([]Object, error
 	return d.objects(ctx, image)
 }
 
+// recordable leaves out what must not be kept. In patch mode that is the
+// migration Job: it is made of pods of somebody else's, whose environment may
+// hold secrets.
+func (d *Deployer) recordable(objects []Object) []Object {
+	if !d.patching() {
+		return objects
+	}
+	return slices.DeleteFunc(slices.Clone(objects), func(o Object) bool { return o.Stage == StageMigrate })
+}
+
 // isRecorded says whether the record of a release is the one that was to be
 // written.
 func (d *Deployer) isRecorded(ctx context.Context, release Release) (bool, error) {
@@ -201,7 +211,7 @@ func (d *Deployer) createRecord(ctx context.Context, release Release, objects []
 	if err != nil {
 		return err
 	}
-	manifests, err := packObjects(objects)
+	manifests, err := packObjects(d.recordable(objects))
 	if err != nil {
 		return err
 	}

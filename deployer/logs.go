@@ -121,7 +121,7 @@ func (l *podLogs) sources(pod *corev1.Pod) []source {
 	if !l.selector.Matches(labels.Set(pod.Labels)) {
 		return nil
 	}
-	if release := l.wanted.Release; release != "" && pod.Labels["app.kubernetes.io/version"] != release {
+	if release := l.wanted.Release; release != "" && releaseTag(pod) != release {
 		return nil
 	}
 	main := pod.Spec.Containers[webContainer(pod.Spec.Containers)].Name

@@ -58,7 +58,7 @@ type rendering struct {
 // they are applied. An image without a digest, one that is not built yet, is
 // named by its tag. The migration Job is there as its first attempt. Secrets
 // are not: their values are generated in the cluster, or come from the
-// registry login, and are never rendered.
+// registry login, and are never rendered. In patch mode, nothing is.
 func Objects(s site.Site, image site.Image) ([]Object, error) {
 	return renderAll(s, site.Own{}, image, "")
 }
@@ -71,6 +71,9 @@ func AllObjects(s site.Site, own site.Own, image site.Image) ([]Object, error) {
 // renderAll renders the objects for a cluster in which the site's own Secrets
 // have this checksum.
 func renderAll(s site.Site, own site.Own, image site.Image, mounted string) ([]Object, error) {
+	if s.Deploy != nil {
+		return nil, errNotRendered
+	}
 	replaced, err := ownTemplates(own.Templates)
 	if err != nil {
 		return nil, err
@@ -100,6 +103,9 @@ func (d *Deployer) objects(ctx context.Context, image site.Image) ([]Object, err
 			return d.earlier.objects, nil
 		}
 		return d.earlier.takenBack(), nil
+	}
+	if d.patching() {
+		return d.patches(ctx, image)
 	}
 	mounted, err := d.mountedChecksum(ctx)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+
+	"github.com/sitectl/sitectl/site"
 )
 
 // everything is the permission of an administrator, who need not be asked
@@ -12,14 +14,15 @@ func everything(namespace string) authorizationv1.ResourceAttributes {
 	return authorizationv1.ResourceAttributes{Namespace: namespace, Group: "*", Resource: "*", Verb: "*"}
 }
 
-// permissions lists what a deploy of these objects does in the namespace,
-// and, while there is none, to have one.
-func permissions(namespace string, objects []Object, exists bool) []authorizationv1.ResourceAttributes {
+// permissions lists what a deploy of these objects does in the namespace of a
+// site, and, while there is none, to have one. In patch mode nothing is laid
+// out, and no Secret is read.
+func permissions(s site.Site, objects []Object, exists bool) []authorizationv1.ResourceAttributes {
 	var list []authorizationv1.ResourceAttributes
 	add := func(group, resource, subresource string, verbs ...string) {
 		for _, verb := range verbs {
 			permission := authorizationv1.ResourceAttributes{
-				Namespace: namespace, Group: group, Resource: resource, Subresource: subresource, Verb: verb,
+				Namespace: s.Namespace, Group: group, Resource: resource, Subresource: subresource, Verb: verb,
 			}
 			if !slices.Contains(list, permission) {
 				list = append(list, permission)
@@ -34,7 +37,9 @@ func permissions(namespace string, objects []Object, exists bool) []authorizatio
 			add(object.resource().Group, object.resource().Resource, "", "get", "create", "patch") // apply
 		}
 	}
-	add("", "secrets", "", "get", "create", "patch")                      // credentials, pull secret
+	if s.Deploy == nil {
+		add("", "secrets", "", "get", "create", "patch") // credentials, pull secret
+	}
 	add("", "configmaps", "", "get", "list", "create", "patch", "delete") // records of releases
 	add("", "pods", "", "list", "watch", "delete")                        // verdicts, and a fresh start after one
 	add("", "pods", "log", "get")                                         // what a pod says
@@ -61,12 +66,16 @@ func permissions(namespace string, objects []Object, exists bool) []authorizatio
 // wrong later. Whoever may not look can deploy all the same, so that these
 // are no findings, but sitectl rbac grants them. Those without a namespace
 // are of the whole cluster.
-func lookups(namespace string) []authorizationv1.ResourceAttributes {
-	return []authorizationv1.ResourceAttributes{
-		{Namespace: namespace, Resource: "namespaces", Verb: "get"}, // a Role in a namespace can grant this
-		{Namespace: namespace, Resource: "resourcequotas", Verb: "list"},
-		{Group: "storage.k8s.io", Resource: "storageclasses", Verb: "list"},
-		{Group: "networking.k8s.io", Resource: "ingressclasses", Verb: "list"},
-		{Group: "cert-manager.io", Resource: "clusterissuers", Verb: "get"},
+func lookups(s site.Site) []authorizationv1.ResourceAttributes {
+	list := []authorizationv1.ResourceAttributes{
+		{Namespace: s.Namespace, Resource: "namespaces", Verb: "get"}, // a Role in a namespace can grant this
+		{Namespace: s.Namespace, Resource: "resourcequotas", Verb: "list"},
 	}
+	if s.Deploy != nil {
+		return append(list, authorizationv1.ResourceAttributes{Namespace: s.Namespace, Resource: "persistentvolumeclaims", Verb: "get"})
+	}
+	return append(list,
+		authorizationv1.ResourceAttributes{Group: "storage.k8s.io", Resource: "storageclasses", Verb: "list"},
+		authorizationv1.ResourceAttributes{Group: "networking.k8s.io", Resource: "ingressclasses", Verb: "list"},
+		authorizationv1.ResourceAttributes{Group: "cert-manager.io", Resource: "clusterissuers", Verb: "get"})
 }

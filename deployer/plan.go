@@ -95,11 +95,13 @@ func (d *Deployer) Plan(ctx context.Context, image site.Image) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	secrets, err := d.planSecrets(ctx)
-	if err != nil {
-		return Plan{}, err
+	if !d.patching() {
+		secrets, err := d.planSecrets(ctx)
+		if err != nil {
+			return Plan{}, err
+		}
+		plan.Changes = slices.Insert(plan.Changes, 1, secrets...) // after the namespace, as Apply does
 	}
-	plan.Changes = slices.Insert(plan.Changes, 1, secrets...) // after the namespace, as Apply does
 	dropped, err := d.droppedCronJobs(ctx, objects)
 	if err != nil {
 		return Plan{}, err

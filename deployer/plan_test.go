@@ -62,7 +62,6 @@ func TestPlanSaysWhatRestarts(t *testing.T) {
 	web.Status.Replicas = 3
 	c.put(web)
 
-	// The fake API server keeps what it tries out: each plan is of something new.
 	next := testImage(s)
 	next.Tag, next.Digest = "b2b2b2b", "sha256:"+strings.Repeat("f", 64)
 	plan, err := c.Plan(t.Context(), next)
@@ -76,7 +75,7 @@ func TestPlanSaysWhatRestarts(t *testing.T) {
 	c.site.Web.Resources.Memory, c.site.Address = "1Gi", "other.example.com"
 	plan, err = c.Plan(t.Context(), next)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"configuration", "resources of web"}, plan.Changes[i].Restart.Because)
+	assert.Equal(t, []string{"configuration", "image of web", "resources of web"}, plan.Changes[i].Restart.Because)
 }
 
 func TestPlanNamesWhatIsTakenOver(t *testing.T) {

@@ -14,7 +14,7 @@ func (d *Deployer) checkPermissions(ctx context.Context, p preflight) ([]Finding
 	if allowed, err := d.allowed(ctx, everything(d.site.Namespace)); allowed || err != nil {
 		return nil, err
 	}
-	wanted := permissions(d.site.Namespace, p.objects, p.exists)
+	wanted := permissions(d.site, p.objects, p.exists)
 	return each(ctx, len(wanted), parallel, func(ctx context.Context, i int) ([]Finding, error) {
 		allowed, err := d.allowed(ctx, wanted[i])
 		if allowed || err != nil {

@@ -76,8 +76,11 @@ func (d *Deployer) takeBackReplicas(ctx context.Context, removed Object, wanted 
 
 // leftOver finds what an earlier release has applied, wanted lacks, and is
 // still there, as it is now. What somebody else has made in its place is not
-// ours.
+// ours; in patch mode, that is everything by now.
 func (d *Deployer) leftOver(ctx context.Context, wanted []Object) ([]Object, error) {
+	if d.patching() {
+		return nil, nil
+	}
 	applied, err := d.appliedEver(ctx)
 	if err != nil {
 		return nil, err
@@ -166,16 +169,19 @@ func (d *Deployer) remove(ctx context.Context, object Object) error {
 
 // prunings lists what Prune does, and what a deploy looks at before it takes
 // over the number of pods. Whoever may not can deploy all the same.
-func prunings(namespace string) []authorizationv1.ResourceAttributes {
+func prunings(s site.Site) []authorizationv1.ResourceAttributes {
+	if s.Deploy != nil {
+		return nil
+	}
 	var list []authorizationv1.ResourceAttributes
 	for _, kind := range prunable {
 		for _, verb := range []string{"get", "delete"} {
 			list = append(list, authorizationv1.ResourceAttributes{
-				Namespace: namespace, Group: kind.Group, Resource: kind.Resource, Verb: verb,
+				Namespace: s.Namespace, Group: kind.Group, Resource: kind.Resource, Verb: verb,
 			})
 		}
 	}
 	return append(list, authorizationv1.ResourceAttributes{ // whether replicas are an autoscaler's
-		Namespace: namespace, Group: "autoscaling", Resource: "horizontalpodautoscalers", Verb: "list",
+		Namespace: s.Namespace, Group: "autoscaling", Resource: "horizontalpodautoscalers", Verb: "list",
 	})
 }

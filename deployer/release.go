@@ -89,7 +89,7 @@ func (d *Deployer) Current(ctx context.Context, image site.Image) (*Release, boo
 	}
 	_, begun := web.Annotations[begunAnnotation]
 	same := !begun && release.Digest == image.Digest && release.Manifests == manifests
-	return release, same && runningImage(web) == reference(image) && available(web), nil
+	return release, same && runningImage(web, d.container()) == reference(image) && available(web), nil
 }
 
 // recorded reads the Release of a Deployment. One that cannot be read, by an
@@ -102,12 +102,24 @@ func recorded(web *appsv1.Deployment) *Release {
 	return release
 }
 
-// runningImage is the image that the pods of the Deployment web run.
-func runningImage(web *appsv1.Deployment) string {
-	for _, container := range web.Spec.Template.Spec.Containers {
-		if container.Name == "web" {
+// runningImage is the image that the pods of the Deployment web run, in the
+// container of that name or the only one.
+func runningImage(web *appsv1.Deployment, name string) string {
+	containers := web.Spec.Template.Spec.Containers
+	for _, container := range containers {
+		if container.Name == name || len(containers) == 1 {
 			return container.Image
 		}
 	}
 	return ""
+}
+
+// releaseTag is the tag of the release that a pod is of, empty for none. In a
+// namespace that somebody else has laid out, only the annotation is ours.
+func releaseTag(pod metav1.Object) string {
+	name, _, _ := strings.Cut(pod.GetAnnotations()[imageAnnotation], "@")
+	if i := strings.LastIndex(name, ":"); i >= 0 {
+		return name[i+1:]
+	}
+	return pod.GetLabels()["app.kubernetes.io/version"]
 }

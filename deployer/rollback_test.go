@@ -166,7 +166,7 @@ func TestPutBackWatchesUntilTheSiteIsWell(t *testing.T) {
 
 		go func() { r.result <- r.PutBack(t.Context(), then) }()
 		synctest.Wait()
-		assert.Equal(t, then.Image, runningImage(r.deployment()))
+		assert.Equal(t, then.Image, runningImage(r.deployment(), "web"))
 		r.set("web-then")
 		r.status(1, 2, 2)
 		assert.True(t, r.going(), "a pod of the bad release is left")

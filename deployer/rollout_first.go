@@ -61,7 +61,7 @@ func (d *Deployer) rollFirst(ctx context.Context, seen *observation, objects []O
 // verifyFirst asks each of the pods for the page of web.verify.
 func (d *Deployer) verifyFirst(ctx context.Context, pods []*corev1.Pod) error {
 	for _, pod := range pods {
-		err := d.verify(ctx, pod.Labels["app.kubernetes.io/version"], func(context.Context) ([]string, error) {
+		err := d.verify(ctx, releaseTag(pod), func(context.Context) ([]string, error) {
 			return []string{pod.Name}, nil
 		})
 		if err != nil {

@@ -226,5 +226,5 @@ func (s rolloutState) serving() string {
 	if len(ready) == 0 {
 		return nothing
 	}
-	return fmt.Sprintf("release %s %s (pods ready: %d)", ready[0].Labels["app.kubernetes.io/version"], keeps, len(ready))
+	return fmt.Sprintf("release %s %s (pods ready: %d)", releaseTag(ready[0]), keeps, len(ready))
 }

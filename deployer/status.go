@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -75,6 +76,9 @@ func (d *Deployer) Status(ctx context.Context) (Status, error) {
 		return Status{}, fmt.Errorf("read Deployment web: %w", err)
 	}
 	own := metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=" + fieldManager}
+	if d.patching() {
+		own = metav1.ListOptions{}
+	}
 	pods, err := d.client.CoreV1().Pods(d.site.Namespace).List(ctx, own)
 	if err != nil {
 		return Status{}, fmt.Errorf("list pods: %w", err)
@@ -83,11 +87,11 @@ func (d *Deployer) Status(ctx context.Context) (Status, error) {
 		status.Pods = append(status.Pods, podStatus(&pod))
 	}
 	slices.SortFunc(status.Pods, func(a, b PodStatus) int { return strings.Compare(a.Name, b.Name) })
-	crons, err := d.client.BatchV1().CronJobs(d.site.Namespace).List(ctx, own)
+	crons, err := d.cronJobs(ctx)
 	if err != nil {
-		return Status{}, fmt.Errorf("list CronJobs: %w", err)
+		return Status{}, err
 	}
-	for _, cron := range crons.Items {
+	for _, cron := range crons {
 		status.CronJobs = append(status.CronJobs, cronStatus(cron))
 	}
 	status.Lock, err = d.LockHolder(ctx)
@@ -104,7 +108,7 @@ func (d *Deployer) webStatus(ctx context.Context, status *Status) error {
 	}
 	status.Deployed = true
 	status.Release = recorded(web)
-	status.Image = runningImage(web)
+	status.Image = runningImage(web, d.container())
 	status.Rolling = !available(web)
 	status.Replicas = webReplicas(web)
 	return nil
@@ -121,8 +125,8 @@ func webReplicas(web *appsv1.Deployment) Replicas {
 func podStatus(pod *corev1.Pod) PodStatus {
 	status := PodStatus{
 		Name:    pod.Name,
-		Of:      pod.Labels["app.kubernetes.io/name"],
-		Release: pod.Labels["app.kubernetes.io/version"],
+		Of:      cmp.Or(pod.Labels["app.kubernetes.io/name"], pod.Labels["app"]),
+		Release: releaseTag(pod),
 		State:   string(pod.Status.Phase),
 		Ready:   podReady(pod),
 		Node:    pod.Spec.NodeName,

@@ -53,7 +53,10 @@ func (e *VerifyError) Hint() string {
 // Service leads to, and checks the answer. It tries for some seconds: a pod
 // may be ready a moment before its endpoint is. Failure is a *VerifyError.
 func (d *Deployer) Verify(ctx context.Context, image site.Image) error {
-	selector := ownLabels(d.site.Namespace, "web") + ",app.kubernetes.io/version=" + image.Tag
+	selector := ownLabels(d.site.Namespace, "web")
+	if d.patching() {
+		selector = "" // of labels, only its owner knows
+	}
 	return d.verify(ctx, image.Tag, func(ctx context.Context) ([]string, error) {
 		pods, err := d.client.CoreV1().Pods(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 		if err != nil {
@@ -61,7 +64,9 @@ func (d *Deployer) Verify(ctx context.Context, image site.Image) error {
 		}
 		var names []string
 		for _, pod := range pods.Items {
-			names = append(names, pod.Name)
+			if releaseTag(&pod) == image.Tag {
+				names = append(names, pod.Name)
+			}
 		}
 		return names, nil
 	})
@@ -127,9 +132,11 @@ func (d *Deployer) endpoint(ctx context.Context, release string, pods func(conte
 	return "", 0, fmt.Errorf("find a pod of Service web: no ready endpoint is of release %s", release)
 }
 
+// portNamed is the port of that name. A Service with one port need not give
+// it any.
 func portNamed(name string, ports []discoveryv1.EndpointPort) int32 {
 	for _, port := range ports {
-		if port.Name != nil && *port.Name == name && port.Port != nil {
+		if port.Port != nil && (len(ports) == 1 || port.Name != nil && *port.Name == name) {
 			return *port.Port
 		}
 	}

@@ -217,7 +217,7 @@ func newOwnView(s site.Site, image site.Image, own templates.Own) (view, error) 
 		Environment: s.Environment,
 		Tag:         image.Tag,
 		Image:       reference(image),
-		ChangeCause: strings.TrimSpace(image.Tag + " " + image.Commit.Subject),
+		ChangeCause: changeCause(image),
 		Secrets:     mountedSecrets(s),
 		ServicePort: servicePort(s.Web),
 		Web:         newWebView(s.Web, s.Build),
@@ -251,6 +251,11 @@ func newOwnView(s site.Site, image site.Image, own templates.Own) (view, error) 
 	}
 	v.ConfigChecksum, err = checksum(configuration(v))
 	return v, err
+}
+
+// changeCause is what kubectl rollout history shows.
+func changeCause(image site.Image) string {
+	return strings.TrimSpace(image.Tag + " " + image.Commit.Subject)
 }
 
 // reference names the image. While there is no digest, before the build, the

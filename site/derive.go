@@ -23,6 +23,7 @@ func (r *resolution) derive(extensions []string) {
 	r.deriveIngress()
 	r.deriveFilesPath()
 	r.deriveReaders()
+	r.deriveDeploy()
 	if place := r.places[extensionsKey]; place != nil && !place.origin.inFile() {
 		for _, extension := range extensions {
 			r.noteDefault(joinIndex(extensionsKey, len(r.site.Build.PHP.Extensions)))
@@ -84,6 +85,28 @@ func (r *resolution) deriveReaders() {
 		r.noteDefault(key)
 	}
 }
+
+// deriveDeploy leaves to whoever has laid out the namespace what the preset
+// would have laid out.
+func (r *resolution) deriveDeploy() {
+	s := &r.site
+	if s.Deploy == nil {
+		return
+	}
+	if r.places["deploy.deployments"] == nil {
+		s.Deploy.Deployments = []string{mainDeployment}
+		r.noteDefault("deploy.deployments")
+	}
+	s.Database, s.Cache, s.Files, s.Isolation = nil, nil, nil, nil
+	s.Writable, s.Secrets, s.Cron = nil, nil, nil
+	s.Web.Varnish, s.Web.Autoscale = nil, nil
+	if s.Ingress != nil {
+		s.Ingress.Noindex = false
+	}
+}
+
+// mainDeployment is the Deployment on which a site is verified and recorded.
+const mainDeployment = "web"
 
 func (r *resolution) noteDefault(path string) {
 	r.places[path] = &value{kind: scalar, origin: Origin{Source: sourceDefault}, key: path}

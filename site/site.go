@@ -44,6 +44,8 @@ type Site struct {
 	Migrate  *Migrate `yaml:"migrate,omitempty" json:"migrate,omitempty"`
 	Cron     []Cron   `yaml:"cron,omitempty" json:"cron,omitempty"`
 	Ingress  *Ingress `yaml:"ingress,omitempty" json:"ingress,omitempty"`
+	// Deploy is nil for a site whose namespace sitectl lays out.
+	Deploy *Deploy `yaml:"deploy,omitempty" json:"deploy,omitempty"`
 	// Isolation is nil for a site without network policies.
 	Isolation *Isolation `yaml:"isolation,omitempty" json:"isolation,omitempty"`
 }
@@ -313,6 +315,24 @@ type Cron struct {
 	Command  []string `yaml:"command" json:"command"`
 	Timeout  Duration `yaml:"timeout" json:"timeout"` // default 1h
 }
+
+// Deploy has a release set into a namespace that somebody else has laid out,
+// by Helm, by Ansible or by hand. Nothing is rendered there: the objects that
+// it names get the image, and the Deployments the rollout strategy.
+type Deploy struct {
+	Mode        DeployMode `yaml:"mode" json:"mode"`                             // always patch
+	Deployments []string   `yaml:"deployments" json:"deployments"`               // that run the site's image, "web" among them; default [web]
+	CronJobs    []string   `yaml:"cronJobs,omitempty" json:"cronJobs,omitempty"` // that run it, too
+	// Container is the one that runs the site's image; default "web". In a
+	// pod with only one container, that is it, whatever it is called.
+	Container string `yaml:"container" json:"container"`
+}
+
+// DeployMode is how a release gets into its namespace.
+type DeployMode string
+
+// DeployPatch changes what is there.
+const DeployPatch DeployMode = "patch"
 
 // Ingress is how the site is reached from outside: through an Ingress or, if
 // Gateway is set, an HTTPRoute. What only some controllers can do is done in

@@ -31,6 +31,7 @@ func (r *resolution) validate(report *report) {
 	c.migrate()
 	c.cron()
 	c.ingress()
+	c.deploy()
 	c.isolation()
 }
 

@@ -53,6 +53,16 @@ func (v *value) has(path ...string) bool {
 	return true
 }
 
+// at returns the value at a path of section names, nil if there is none.
+func (v *value) at(path string) *value {
+	for name := range strings.SplitSeq(path, ".") {
+		if v = v.fields[name]; v == nil {
+			return nil
+		}
+	}
+	return v
+}
+
 // field is a key of a section and the Go field that holds it.
 type field struct {
 	name     string

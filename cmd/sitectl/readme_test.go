@@ -20,7 +20,7 @@ func TestREADME(t *testing.T) {
 	readme := string(data)
 
 	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(readme, -1)
-	require.Len(t, examples, 2)
+	require.Len(t, examples, 3)
 	for _, example := range examples {
 		_, err := site.Parse("README.md", []byte(example[1]), "")
 		assert.NoError(t, err)
