@@ -3,6 +3,7 @@
 
 SITE    ?= guestbook
 FILES   ?= 1000,10000,50000
+PART    ?= all
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
 SHELL := /bin/bash
@@ -116,13 +117,14 @@ bin/staticcheck: go.mod
 bin/gofumpt: go.mod
 	go build -o $@ mvdan.cc/gofumpt
 
-# FILES=1000 is over in a few minutes. On a platform of one's own it needs the
-# lab as well: it empties builders and counts what goes to a registry, so it
-# starts its own, from the programs of the lab.
+# PART=build, PART=deploy or both; FILES=1000 is over in a few minutes, the
+# deploy part takes eight. On a platform of one's own it needs the lab as well:
+# it empties builders and counts what goes to a registry, so it starts its own,
+# from the programs of the lab.
 bench: build
 	bin/lab up
 	eval "$$(bin/lab env)"
-	go run -C lab ./bench -files '$(FILES)' -sitectl '$(CURDIR)/bin/sitectl' -json '$(CURDIR)/bin/bench.json'
+	go run -C lab ./bench -part '$(PART)' -files '$(FILES)' -sitectl '$(CURDIR)/bin/sitectl' -json '$(CURDIR)/bin/bench.json'
 
 clean:
 	rm -rf bin

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/sitectl/sitectl/lab/bench/deploy"
 )
 
 // bench is one run of the whole.
@@ -16,26 +18,45 @@ type bench struct {
 	registry *registry
 }
 
-func (b *bench) run(ctx context.Context) (r results, err error) {
+// run builds.
+func (b *bench) run(ctx context.Context, r *results) (err error) {
 	if err := b.lab.programs.link(b.in("bin")); err != nil {
-		return r, err
+		return err
 	}
 	if b.registry, err = startRegistry(ctx, b.lab.programs.registry, b.in("registry")); err != nil {
-		return r, err
+		return err
 	}
 	defer func() { err = errors.Join(err, b.registry.close()) }()
 	if err := b.registry.writeLogin(b.in("login")); err != nil {
-		return r, err
+		return err
 	}
-	r = newResults()
 	for i, count := range b.files {
 		compared, err := b.compare(ctx, count, i)
 		if err != nil {
-			return r, fmt.Errorf("site of %d files: %w", count, err)
+			return fmt.Errorf("site of %d files: %w", count, err)
 		}
 		r.Sites = append(r.Sites, compared)
 	}
-	return r, nil
+	return nil
+}
+
+// deploy deploys.
+func (b *bench) deploy(ctx context.Context, r *results) error {
+	say("deploy: build kubectl, if it is not built yet")
+	kubectl, err := b.lab.platform.Tool(ctx, "kubectl")
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(b.in("deploy"), 0o755); err != nil {
+		return err
+	}
+	measured, err := deploy.Run(ctx, deploy.Options{
+		Sitectl: b.options.sitectl, Kubectl: kubectl, Folder: b.in("deploy"), Say: say, Memory: watchMemory,
+	})
+	if len(measured.Scenarios) > 0 {
+		r.Deploy = &measured
+	}
+	return err
 }
 
 // in is a path below the folder of the bench.

@@ -1,11 +1,12 @@
 // Command bench builds made-up sites side by side with sitectl and with the
 // pipeline that many write by hand: a Dockerfile with `COPY . .`, buildctl and
-// a cache in the registry. It prints how they compare and writes all figures
-// as JSON. What it finds is never a reason to fail.
+// a cache in the registry; and it deploys small ones with sitectl and with
+// kubectl. It prints how they compare and writes all figures as JSON. What it
+// finds is never a reason to fail.
 //
-// It starts the builders and the registry itself, from the programs of the
-// lab, because they have to be empty and are removed afterwards. The lab has
-// to be up; the environment is that of `lab env`.
+// For builds it starts the builders and the registry itself, from the programs
+// of the lab, because they have to be empty and are removed afterwards. The lab
+// has to be up; the environment is that of `lab env`.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,6 +41,7 @@ func main() {
 
 // options are the flags.
 type options struct {
+	part    string // build, deploy or all
 	files   []int  // of each site
 	json    string // file for the results
 	sitectl string // path of the program
@@ -49,11 +52,15 @@ type options struct {
 func readFlags() (options, error) {
 	var opts options
 	files := flag.String("files", "1000,10000,50000", "how many `files` the sites have")
+	flag.StringVar(&opts.part, "part", "all", "the `part` to run: build, deploy or all")
 	flag.StringVar(&opts.json, "json", "bench.json", "the `file` to write the results to")
 	flag.StringVar(&opts.sitectl, "sitectl", "sitectl", "the sitectl `program`")
 	flag.IntVar(&opts.runs, "runs", 9, "how often something is done at most, for the median")
 	flag.DurationVar(&opts.budget, "budget", 15*time.Second, "after how much `time` with something it is not done again")
 	flag.Parse()
+	if !slices.Contains([]string{"build", "deploy", "all"}, opts.part) {
+		return opts, fmt.Errorf("-part %q: it is build, deploy or all", opts.part)
+	}
 	for text := range strings.SplitSeq(*files, ",") {
 		count, err := strconv.Atoi(text)
 		if err != nil || count < 100 {
@@ -77,8 +84,14 @@ func run(ctx context.Context, opts options) error {
 		return err
 	}
 	b := &bench{options: opts, lab: lab, folder: folder}
-	r, err := b.run(ctx)
-	if len(r.Sites) > 0 { // also if the next site failed: they took minutes
+	r := newResults()
+	if opts.part != "deploy" {
+		err = b.run(ctx, &r)
+	}
+	if opts.part != "build" && err == nil {
+		err = b.deploy(ctx, &r)
+	}
+	if len(r.Sites) > 0 || r.Deploy != nil { // also if what came next failed: they took minutes
 		r.write(os.Stdout)
 		err = errors.Join(err, r.save(opts.json))
 	}
@@ -89,6 +102,7 @@ func run(ctx context.Context, opts options) error {
 type laboratory struct {
 	registry  string // SITECTL_REGISTRY: host:port, which has the base image
 	authority string // SITECTL_REGISTRY_CA: PEM file
+	platform  *platform.Lab
 	programs  programs
 }
 
@@ -101,6 +115,7 @@ func readLab() (laboratory, error) {
 	if err != nil {
 		return lab, err
 	}
+	lab.platform = this
 	for name, path := range map[string]*string{
 		"buildkitd": &lab.programs.buildkitd, "buildctl": &lab.programs.buildctl,
 		"runc": &lab.programs.runc, "registry": &lab.programs.registry,

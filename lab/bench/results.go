@@ -12,14 +12,17 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/sitectl/sitectl/lab/bench/deploy"
 )
 
 // results are all figures of a run, and its JSON form. Times are in seconds,
 // sizes in bytes.
 type results struct {
-	Began      time.Time    `json:"began"`
-	Processors int          `json:"processors"`
-	Sites      []siteResult `json:"sites"`
+	Began      time.Time       `json:"began"`
+	Processors int             `json:"processors"`
+	Sites      []siteResult    `json:"sites,omitempty"`
+	Deploy     *deploy.Results `json:"deploy,omitempty"`
 }
 
 func newResults() results { return results{Began: time.Now().UTC(), Processors: runtime.NumCPU()} }
@@ -71,6 +74,16 @@ func (r results) save(file string) error {
 
 // write writes a table for each site, with the aims next to the figures.
 func (r results) write(w io.Writer) {
+	r.writeSites(w)
+	if r.Deploy != nil {
+		r.Deploy.Write(w)
+	}
+}
+
+func (r results) writeSites(w io.Writer) {
+	if len(r.Sites) == 0 {
+		return
+	}
 	fmt.Fprintf(w, "\nsitectl / the hand-written pipeline, on %d processors; of several runs the one with the median time\n", r.Processors)
 	for _, s := range r.Sites {
 		s.write(w)

@@ -49,6 +49,13 @@ func components() []component {
 	}
 }
 
+// tools are programs that the lab itself does not need.
+func tools() []component {
+	return []component{
+		{name: "kubectl", binaries: []binary{{"kubectl", "."}}, flags: linking("-X k8s.io/component-base/version.gitVersion=v1.36.3")},
+	}
+}
+
 // linking are the flags that strip a binary: together they are 800 MB
 // otherwise.
 func linking(more string) []string {
@@ -197,6 +204,22 @@ func (lab *Lab) Program(name string) (string, error) {
 		return "", fmt.Errorf("find %s, which `lab up` builds: %w", name, err)
 	}
 	return path, nil
+}
+
+// Tool is the path of a program that the lab itself does not need, and builds
+// it unless the cache has it: "kubectl".
+func (lab *Lab) Tool(ctx context.Context, name string) (string, error) {
+	for _, c := range tools() {
+		if c.name != name {
+			continue
+		}
+		if _, err := c.build(ctx, lab.layout); err != nil {
+			return "", err
+		}
+		folder, err := c.folder(lab.layout)
+		return filepath.Join(folder, name), err
+	}
+	return "", fmt.Errorf("the lab knows no tool %q", name)
 }
 
 // lastLines returns up to n last lines of a text, without the line ends around
