@@ -142,7 +142,7 @@ func lastStep(stderr string) string {
 	step := "none"
 	for line := range strings.Lines(stderr) {
 		if name, found := strings.CutPrefix(line, "==> "); found {
-			step, _, _ = strings.Cut(strings.TrimSpace(name), " skipped")
+			step, _, _ = strings.Cut(strings.TrimSpace(name), " ") // "shipped" is the heading of the summary
 		}
 	}
 	return step
