@@ -138,6 +138,26 @@ func TestPatchesLeaveEverythingElseAlone(t *testing.T) {
 	assert.Equal(t, []string{"cron"}, cronNames(named), "the others are not paused")
 }
 
+// A ship that was killed may have left the CronJobs suspended, and the new
+// image in some place.
+func TestWhatAKilledShipLeavesOfPatches(t *testing.T) {
+	c, image := flightDeck(t)
+	release, err := c.Begin(t.Context(), image)
+	require.NoError(t, err)
+	objects, err := c.objects(t.Context(), image)
+	require.NoError(t, err)
+	require.NoError(t, c.applyAll(t.Context(), in(StageWeb, objects)[1:]))
+	crons, err := c.cronJobs(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, c.changeCron(t.Context(), crons[0], paused))
+	left, err := c.Leftover(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"cron"}, left.Suspended)
+	assert.True(t, left.Changed)
+	require.NotNil(t, left.Release)
+	assert.Equal(t, release.Number, left.Release.Number)
+}
+
 func cronNames(crons []batchv1.CronJob) []string {
 	var names []string
 	for _, cron := range crons {

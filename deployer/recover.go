@@ -74,16 +74,15 @@ func (d *Deployer) Leftover(ctx context.Context) (Leftover, error) {
 	if err != nil {
 		return Leftover{}, err
 	}
-	own := metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=" + fieldManager}
-	deployments, err := d.client.AppsV1().Deployments(d.site.Namespace).List(ctx, own)
+	deployments, err := d.deployments(ctx)
 	if err != nil {
-		return Leftover{}, fmt.Errorf("list Deployments: %w", err)
+		return Leftover{}, err
 	}
 	crons, err := d.cronJobs(ctx)
 	if err != nil {
 		return Leftover{}, err
 	}
-	left := leftover(releases, deployments.Items, crons)
+	left := leftover(releases, deployments, crons)
 	if d.site.Migrate == nil && !slices.ContainsFunc(left.Begun, func(r Release) bool { return r.Migrated }) {
 		return left, nil
 	}
@@ -99,6 +98,22 @@ func (d *Deployer) Leftover(ctx context.Context) (Leftover, error) {
 		}
 	}
 	return left, nil
+}
+
+// deployments lists the site's Deployments: those that sitectl has made or, in
+// patch mode, those that the site file names.
+func (d *Deployer) deployments(ctx context.Context) ([]appsv1.Deployment, error) {
+	selector := "app.kubernetes.io/managed-by=" + fieldManager
+	if d.patching() {
+		selector = ""
+	}
+	list, err := d.client.AppsV1().Deployments(d.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, fmt.Errorf("list Deployments: %w", err)
+	}
+	return slices.DeleteFunc(list.Items, func(deployment appsv1.Deployment) bool {
+		return d.patching() && !slices.Contains(d.site.Deploy.Deployments, deployment.Name)
+	}), nil
 }
 
 func leftover(releases []Release, deployments []appsv1.Deployment, crons []batchv1.CronJob) Leftover {

@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
+const varnishImage = "varnish:7.7"
+
 // TestPatchMode ships into a namespace as the Ansible role flightdeck_cluster
 // lays it out: pods of two containers with labels of the role's own, a tag
 // that moves, and nothing that sitectl would have made.
@@ -79,7 +81,7 @@ func (s *labSite) isTheirs(t *testing.T) {
 	assert.Equal(t, map[string]string{"app": "web"}, web.Spec.Template.Labels)
 	assert.Equal(t, "live", web.Spec.Template.Spec.Containers[0].Env[0].Value)
 	require.Len(t, web.Spec.Template.Spec.Containers, 2)
-	assert.NotContains(t, web.Spec.Template.Spec.Containers[1].Image, "@", "the image of Varnish")
+	assert.Equal(t, varnishImage, web.Spec.Template.Spec.Containers[1].Image)
 	namespace, err := s.cluster.CoreV1().Namespaces().Get(t.Context(), s.namespace, metav1.GetOptions{})
 	require.NoError(t, err)
 	assert.NotContains(t, namespace.Labels, "app.kubernetes.io/managed-by")
@@ -98,7 +100,7 @@ func (s *labSite) flightDeck(t *testing.T, image string) {
 		Env: []corev1.EnvVar{{Name: "T7_SITE_ENVIRONMENT", Value: "live"}},
 	}
 	varnish := corev1.Container{
-		Name: "varnish", Image: image, Command: []string{"sleep", "infinity"},
+		Name: "varnish", Image: varnishImage, Command: []string{"sleep", "infinity"},
 		Ports: []corev1.ContainerPort{{Name: "varnish-http", ContainerPort: 6081}, {Name: "varnish-control", ContainerPort: 6082}},
 	}
 	pod := corev1.PodSpec{
