@@ -34,6 +34,7 @@ type fakeCluster struct {
 	t       *testing.T
 	clients *fake.Clientset
 	dyn     *dynamicfake.FakeDynamicClient
+	scratch clienttesting.ObjectTracker // for dry runs, which nobody else may see
 
 	mu       sync.Mutex
 	lines    []string // progress
@@ -43,7 +44,10 @@ type fakeCluster struct {
 
 func newFakeCluster(t *testing.T, s site.Site, objects ...runtime.Object) *fakeCluster {
 	t.Helper()
-	c := &fakeCluster{t: t, clients: fake.NewClientset(objects...), dyn: dynamicfake.NewSimpleDynamicClient(kinds()), versions: 100}
+	c := &fakeCluster{
+		t: t, clients: fake.NewClientset(objects...), dyn: dynamicfake.NewSimpleDynamicClient(kinds()),
+		scratch: fake.NewClientset().Tracker(), versions: 100,
+	}
 	c.dyn.PrependReactor("*", "*", c.react)
 	c.Deployer = &Deployer{
 		site:    s,
@@ -128,19 +132,23 @@ func (c *fakeCluster) serverSideApply(resource schema.GroupVersionResource, name
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, err
 	}
-	if err := c.clients.Tracker().Apply(resource, content, namespace, action.PatchOptions); err != nil {
+	tracker, dry := c.clients.Tracker(), len(action.PatchOptions.DryRun) > 0
+	if dry {
+		tracker = c.scratch
+		defer func() { _ = tracker.Delete(resource, namespace, action.GetName()) }()
+		if before != nil {
+			require.NoError(c.t, tracker.Create(resource, c.typed(before), namespace))
+		}
+	}
+	if err := tracker.Apply(resource, content, namespace, action.PatchOptions); err != nil {
 		return nil, err
 	}
-	after, err := c.get(resource, namespace, action.GetName())
+	object, err := tracker.Get(resource, namespace, action.GetName())
 	require.NoError(c.t, err)
+	after := toUnstructured(c.t, object)
 	c.count(before, after)
-	switch dry := len(action.PatchOptions.DryRun) > 0; {
-	case dry && before == nil:
-		require.NoError(c.t, c.clients.Tracker().Delete(resource, namespace, action.GetName()))
-	case dry:
-		require.NoError(c.t, c.clients.Tracker().Update(resource, c.typed(before), namespace))
-	default:
-		require.NoError(c.t, c.clients.Tracker().Update(resource, c.typed(after), namespace))
+	if !dry {
+		require.NoError(c.t, tracker.Update(resource, c.typed(after), namespace))
 	}
 	return after, nil
 }

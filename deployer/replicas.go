@@ -78,7 +78,7 @@ func applies(object *unstructured.Unstructured, manager string, path ...string) 
 			continue
 		}
 		var fields map[string]any
-		if json.Unmarshal(entry.FieldsV1.Raw, &fields) != nil {
+		if json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields) != nil {
 			continue
 		}
 		keys := make([]string, len(path))
