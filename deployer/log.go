@@ -48,10 +48,20 @@ func (d *Deployer) excerpt(ctx context.Context, pod *corev1.Pod, container strin
 	}
 	defer stream.Close()
 	text, err := io.ReadAll(stream)
-	if err != nil || len(text) == 0 {
+	if err != nil {
 		return nil
 	}
-	return strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	return logLines(string(text))
+}
+
+// logLines are the lines of a log. Of a container that it has removed in the
+// meantime, the kubelet says so in place of a log and calls it a success
+// (GetContainerLogs in pkg/kubelet/kuberuntime).
+func logLines(text string) []string {
+	if text == "" || strings.HasPrefix(text, "unable to retrieve container logs for ") {
+		return nil
+	}
+	return strings.Split(strings.TrimRight(text, "\n"), "\n")
 }
 
 func restarted(pod *corev1.Pod, container string) bool {
