@@ -265,6 +265,24 @@ func mounts(pod *corev1.PodSpec, volume string) bool {
 	})
 }
 
+// checkUnused warns of what the commit brings along for environments that
+// sitectl lays out: in patch mode it is left alone.
+func (d *Deployer) checkUnused(context.Context, preflight) ([]Finding, error) {
+	if !d.patching() {
+		return nil, nil
+	}
+	var findings []Finding
+	for _, file := range slices.Concat(d.opts.Own.Manifests, d.opts.Own.Templates) {
+		findings = append(findings, Finding{
+			About:   file.Path,
+			Message: "is not applied in patch mode (deploy.mode)",
+			Hint:    "lay it out where the rest of the namespace is",
+			Warning: true,
+		})
+	}
+	return findings, nil
+}
+
 // patchedKinds stand for the objects of patch mode where only their kinds
 // count.
 func patchedKinds(s site.Site) []Object {

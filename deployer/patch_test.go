@@ -158,6 +158,14 @@ func TestWhatAKilledShipLeavesOfPatches(t *testing.T) {
 	assert.Equal(t, release.Number, left.Release.Number)
 }
 
+func TestPatchesWarnOfManifestsOfTheCommit(t *testing.T) {
+	c, _ := flightDeck(t)
+	c.site.Migrate = nil
+	c.opts.Own = site.Own{Manifests: []site.OwnFile{{Path: ".sitectl/manifests/worker.yaml"}}}
+	assert.Empty(t, c.findings())
+	assert.Contains(t, c.lines, "warning: .sitectl/manifests/worker.yaml: is not applied in patch mode (deploy.mode); lay it out where the rest of the namespace is")
+}
+
 func cronNames(crons []batchv1.CronJob) []string {
 	var names []string
 	for _, cron := range crons {

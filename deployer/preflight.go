@@ -69,6 +69,7 @@ var checks = []func(*Deployer, context.Context, preflight) ([]Finding, error){
 	(*Deployer).checkIssuers,
 	(*Deployer).checkHealthPath,
 	(*Deployer).checkVolumes,
+	(*Deployer).checkUnused,
 	(*Deployer).checkObjects,
 	(*Deployer).checkQuotas,
 }
