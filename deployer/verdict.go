@@ -3,6 +3,7 @@ package deployer
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ const (
 	graceWebhook  = time.Minute      // what admits pods is itself replaced
 	graceMirrored = 2 * time.Minute  // the registry has the image, and where the node is not yet (Shopify/krane#819)
 	graceSchedule = time.Minute      // a node becomes free or is added
+	graceScaleUp  = 12 * time.Second // no node ever becomes free enough; an autoscaler looks every 10 s, and says so
 )
 
 // Verdict is what a status says about a pod that is not ready.
@@ -261,15 +263,42 @@ func unschedulable(pod *corev1.Pod, events []*corev1.Event) *Verdict {
 		if condition.Type != corev1.PodScheduled || condition.Status != corev1.ConditionFalse || condition.Reason != corev1.PodReasonUnschedulable {
 			continue
 		}
-		return &Verdict{
+		verdict := &Verdict{
 			Reason:  condition.Reason,
 			Message: "no node takes it: " + condition.Message,
 			Hint:    "lower the requests in the site file, or add nodes",
-			Fatal:   newest(events, pod.UID, "TriggeredScaleUp") == nil,
+			Fatal:   newest(events, pod.UID, scalingUp...) == nil,
 			Grace:   graceSchedule,
 		}
+		if fitsNowhere(condition.Message) {
+			verdict.Grace = graceScaleUp
+		}
+		return verdict
 	}
 	return nil
+}
+
+// scalingUp are the reasons of events about a pod that gets a new node: those
+// of the cluster autoscaler and of Karpenter.
+var scalingUp = []string{"TriggeredScaleUp", "Nominated"}
+
+// unfit are what the scheduler says of a node that will not do, whoever else
+// leaves it. What passes, such as a node that is being drained, is not there.
+var unfit = regexp.MustCompile(`^\d+ (Insufficient |node\(s\) didn't match )`)
+
+// fitsNowhere reads the scheduler's message. It is true if no node that there
+// is could run the pod even if it were empty:
+//
+//	0/2 nodes are available: 2 Insufficient cpu. no new claims to deallocate, preemption:
+//	0/2 nodes are available: 2 Preemption is not helpful for scheduling.
+func fitsNowhere(message string) bool {
+	nodes, rest, _ := strings.Cut(message, ": ")
+	reasons, preemption, _ := strings.Cut(rest, ". ")
+	all := strings.TrimPrefix(strings.TrimSuffix(nodes, " nodes are available"), "0/")
+	if !strings.HasSuffix(preemption, fmt.Sprintf("%s: %s Preemption is not helpful for scheduling.", nodes, all)) {
+		return false
+	}
+	return !slices.ContainsFunc(strings.Split(reasons, ", "), func(reason string) bool { return !unfit.MatchString(reason) })
 }
 
 // failedMount judges a pod whose volumes do not come. Only events say so:
