@@ -18,6 +18,7 @@ import (
 
 // TestBackplane is what people did by ssh.
 func TestBackplane(t *testing.T) {
+	t.Parallel()
 	s := newLabSite(t, "backplane")
 	out := s.sitectl(t, "run", "--", "true")
 	assert.Equal(t, int(statusFailed), out.status)

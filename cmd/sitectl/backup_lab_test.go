@@ -15,6 +15,7 @@ import (
 // TestBackup: the first ship has nothing to back up, the next one has, and
 // what it dumped can be put back. A backup that fails stops the ship.
 func TestBackup(t *testing.T) {
+	t.Parallel()
 	s := newLabSite(t, "backup")
 	s.edit(t, func(file map[string]any) {
 		file["migrate"].(map[string]any)["backup"] = map[string]any{"size": "1Gi", "keep": 1}

@@ -22,6 +22,7 @@ import (
 // TestEdge ships a site as two environments: what is different at their edges
 // is done in the pods, and seen through the ingress.
 func TestEdge(t *testing.T) {
+	t.Parallel()
 	s := newLabSample(t, "brochure", "edge")
 	s.password(t, "colleagues", "ada", "open sesame")
 	s.becomes(t, "staging", map[string]any{

@@ -23,6 +23,7 @@ const varnishImage = "varnish:7.7"
 // lays it out: pods of two containers with labels of the role's own, a tag
 // that moves, and nothing that sitectl would have made.
 func TestPatchMode(t *testing.T) {
+	t.Parallel()
 	s := newLabSample(t, "brochure", "patch")
 	s.write(t, "public/ok.php", "<?php echo 'first';\n")
 	s.write(t, "migrate.php", "<?php echo 'migrated as ', getenv('T7_SITE_ENVIRONMENT'), \"\\n\";\n")

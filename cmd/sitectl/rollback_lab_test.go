@@ -17,6 +17,7 @@ import (
 // the new pods serve and the CronJobs are of the new image, and goes back by
 // hand from what does.
 func TestPutBack(t *testing.T) {
+	t.Parallel()
 	s := newLabSite(t, "putback")
 	s.edit(t, func(file map[string]any) { file["migrate"].(map[string]any)["reversible"] = true })
 	good := s.commit(t, "a migration that can be taken back")

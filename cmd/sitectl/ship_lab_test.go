@@ -22,6 +22,7 @@ import (
 
 // TestShip is the life of a site, from nothing to its second release.
 func TestShip(t *testing.T) {
+	t.Parallel()
 	s := newLabSite(t, "ship")
 	s.write(t, "public/info.php", "<?php phpinfo();\n")
 	s.write(t, "public/plant.php", `<?php foreach (['php', 'PHP', 'phtml', 'php.jpg'] as $kind) {
@@ -330,6 +331,7 @@ func (s *labSite) ownDockerfile(t *testing.T, image, step string) {
 // TestInterrupt presses Ctrl-C at every step of a ship. Each time the site
 // goes on, and the next ship of the same commit finishes what was begun.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	s := newLabSite(t, "ctrlc")
 	running := s.ship(t).Image.Tag
 	entry := s.leave(t, "not lost")

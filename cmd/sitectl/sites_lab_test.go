@@ -58,6 +58,7 @@ func (s *labSite) runCron(t *testing.T, name string) {
 // TestShipComposerProject ships a site with the preset drupal: installed by
 // the first ship whose installation is not interrupted, updated by the next.
 func TestShipComposerProject(t *testing.T) {
+	t.Parallel()
 	s := newLabSample(t, "composer", "composer")
 	const drush = "packages/drush/bin/drush"
 	whole, err := os.ReadFile(filepath.Join(s.dir, drush))
@@ -98,6 +99,7 @@ func pattern(host string) string {
 }
 
 func TestShipBedrock(t *testing.T) {
+	t.Parallel()
 	s := newLabSample(t, "bedrock", "bedrock")
 	s.ship(t)
 	home := "http://" + s.address
@@ -107,6 +109,7 @@ func TestShipBedrock(t *testing.T) {
 }
 
 func TestShipCodeIgniter(t *testing.T) {
+	t.Parallel()
 	s := newLabSample(t, "codeigniter", "codeigniter")
 	s.ship(t)
 	s.answers(t, "/hello/Ada", "Hello, Ada", "PHP 8.2 in Europe/Berlin", "cache: writable", "logs: writable", "session: writable",
@@ -114,6 +117,7 @@ func TestShipCodeIgniter(t *testing.T) {
 }
 
 func TestShipGrav(t *testing.T) {
+	t.Parallel()
 	s := newLabSample(t, "grav", "grav")
 	s.ship(t)
 	s.answers(t, "/about", "Two pages and no database")
@@ -125,6 +129,7 @@ func TestShipGrav(t *testing.T) {
 }
 
 func TestShipReact(t *testing.T) {
+	t.Parallel()
 	s := newLabSample(t, "react", "react")
 	s.ship(t)
 	for _, path := range []string{"/", "/some/page", "/src/App.jsx"} {
