@@ -37,11 +37,7 @@ type historyResult struct {
 }
 
 func runHistory(ctx context.Context, o options) error {
-	s, err := readSite(o)
-	if err != nil {
-		return err
-	}
-	d, err := deployer.Connect(s, deployer.Options{Kubeconfig: o.kubeconfig})
+	d, s, err := o.backplane()
 	if err != nil {
 		return err
 	}

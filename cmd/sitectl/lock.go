@@ -47,11 +47,7 @@ type unlockResult struct {
 }
 
 func runUnlock(ctx context.Context, o options) error {
-	s, err := readSite(o)
-	if err != nil {
-		return err
-	}
-	d, err := deployer.Connect(s, deployer.Options{Kubeconfig: o.kubeconfig, Progress: newLog(o).Line})
+	d, s, err := o.backplane()
 	if err != nil {
 		return err
 	}

@@ -30,11 +30,7 @@ func statusCommand() *cli.Command {
 }
 
 func runStatus(ctx context.Context, o options) error {
-	s, err := readSite(o)
-	if err != nil {
-		return err
-	}
-	d, err := deployer.Connect(s, deployer.Options{Kubeconfig: o.kubeconfig})
+	d, _, err := o.backplane()
 	if err != nil {
 		return err
 	}
