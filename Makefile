@@ -4,14 +4,16 @@
 SITE    ?= guestbook
 FILES   ?= 1000,10000,50000
 PART    ?= all
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+VERSION := $(shell git describe --tags --always --abbrev=12 --dirty 2>/dev/null || echo devel)
+
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
 
-.PHONY: build test test-long unit judge lab-test demo demo-down lab-up lab-down lint bench clean bin/sitectl bin/lab
+.PHONY: build test test-long unit judge lab-test demo demo-down lab-up lab-down lint bench release clean bin/sitectl bin/lab
 
 build: bin/sitectl bin/lab
 
@@ -125,6 +127,33 @@ bench: build
 	bin/lab up
 	eval "$$(bin/lab env)"
 	go run -C lab ./bench -part '$(PART)' -files '$(FILES)' -sitectl '$(CURDIR)/bin/sitectl' -json '$(CURDIR)/bin/bench.json'
+
+# Archives for PLATFORMS and their checksums, in bin/release. They are made of the
+# commit alone: whoever makes them, where and when, gets the same bytes, with
+# the Go that go.mod names. -buildvcs=false, as what go would write down depends
+# on how much of the history a clone has.
+release:
+	if [[ -n "$$(git status --porcelain)" ]]; then
+		echo 'make release: the working tree differs from the commit; commit first' >&2
+		exit 1
+	fi
+	export CGO_ENABLED=0 GOFLAGS= GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0 GOWORK=off GOTOOLCHAIN="go$$(go list -m -f '{{.GoVersion}}')"
+	time="$$(git log -1 --format=%ct)"
+	rm -rf bin/release
+	for platform in $(PLATFORMS); do
+		name="sitectl-$${platform/\//-}"
+		echo "==> release $(VERSION): $$name"
+		mkdir -p "bin/release/$$name"
+		GOOS="$${platform%/*}" GOARCH="$${platform#*/}" go build -trimpath -buildvcs=false \
+			-ldflags '-s -w -X main.linkedVersion=$(VERSION)' -o "bin/release/$$name/sitectl" ./cmd/sitectl
+		install -m 644 LICENSE README.md "bin/release/$$name"
+		tar --create --directory bin/release --format ustar --sort name --mtime "@$$time" --owner 0 --group 0 --numeric-owner \
+			--mode u=rwX,go=rX "$$name" | gzip --best --no-name > "bin/release/$$name.tar.gz"
+		rm -r "bin/release/$${name:?}"
+	done
+	cd bin/release
+	sha256sum -- *.tar.gz > SHA256SUMS
+	cat SHA256SUMS
 
 clean:
 	rm -rf bin
