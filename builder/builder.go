@@ -38,6 +38,9 @@ type Options struct {
 	Log             func(line string)   // told what a person who waits may want to know; default: nobody
 	Progress        string              // auto, plain, tty, rawjson or quiet; default: auto
 	Stderr          io.Writer           // where progress is shown; default: nowhere
+	// Vertex is told of each step that BuildKit executes, each time it
+	// changes, one at a time; default: nobody.
+	Vertex func(Vertex)
 	// Verbose is told which builder and which logins are used, and why;
 	// default: nobody.
 	Verbose func(line string)

@@ -17,6 +17,7 @@ type display struct {
 	start   sync.Once
 	shown   chan *client.SolveStatus
 	ended   chan error
+	telling sync.Mutex
 }
 
 func newDisplay(options Options) *display {
@@ -26,7 +27,9 @@ func newDisplay(options Options) *display {
 // show takes in a report. The name says which part of the build it is about.
 func (d *display) show(ctx context.Context, name string, status *client.SolveStatus) {
 	d.start.Do(func() { go d.run(context.WithoutCancel(ctx)) })
-	d.shown <- renamed(name, status)
+	status = renamed(name, status)
+	d.tell(status)
+	d.shown <- status
 }
 
 // run shows reports until close, also after a cancellation: the last ones say

@@ -115,6 +115,30 @@ func TestQuoteTakesTheMeaningOutOfOthersWords(t *testing.T) {
 	assert.Equal(t, "    | one\n    | two\n    | ::add-mask::x\n    | [31mred[0m\ttab\n", out.String())
 }
 
+func TestLogTellsWhatItPrints(t *testing.T) {
+	at := func(clock int64) time.Time { return time.Unix(1700000000+12*clock, 0) }
+	broken := errors.New("broken")
+	var told []ci.Entry
+	log := &ci.Log{Platform: ci.GitHub, Out: &strings.Builder{}, Now: clock(), Tell: func(e ci.Entry) { told = append(told, e) }}
+	log.Skipped("build", "it is there")
+	_, err := log.Section("migrate", func() error {
+		log.Line("a line")
+		_, err := fmt.Fprint(log.Quote(), "::warning::no\nunfinished")
+		require.NoError(t, err)
+		return broken
+	})
+	require.ErrorIs(t, err, broken)
+	log.Line("the end")
+	assert.Equal(t, []ci.Entry{
+		{Kind: ci.SectionSkipped, Section: "build", Text: "it is there", At: at(0)},
+		{Kind: ci.SectionStarted, Section: "migrate", At: at(1)},
+		{Kind: ci.LineSaid, Section: "migrate", Text: "a line", At: at(2)},
+		{Kind: ci.LineQuoted, Section: "migrate", Text: "::warning::no", At: at(3)},
+		{Kind: ci.SectionEnded, Section: "migrate", At: at(4), Took: 36 * time.Second, Err: broken},
+		{Kind: ci.LineSaid, Text: "the end", At: at(5)},
+	}, told)
+}
+
 // clock goes on by twelve seconds each time it is asked.
 func clock() func() time.Time {
 	now := time.Unix(1700000000-12, 0)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -17,6 +18,10 @@ type Log struct {
 	Out      io.Writer        // usually standard error
 	Now      func() time.Time // usually time.Now
 	Color    bool             // whether headings may be bold; on Terminal only
+	Tell     func(Entry)      // is told of all that is printed, one entry at a time; nil for nobody
+
+	telling sync.Mutex
+	section string // under way
 }
 
 // Section runs f between a heading and a line that says how long it took, and
@@ -25,11 +30,13 @@ type Log struct {
 func (l *Log) Section(name string, f func() error) (time.Duration, error) {
 	start := l.Now()
 	l.open(name, start)
+	l.tell(Entry{Kind: SectionStarted, Section: name, At: start})
 	err := f()
 	end := l.Now()
 	l.close(name, end)
 	took := end.Sub(start)
 	l.print("    %s: %s\n", name+outcome(err), Seconds(took))
+	l.tell(Entry{Kind: SectionEnded, Section: name, At: end, Took: took, Err: err})
 	return took, err
 }
 
@@ -48,17 +55,21 @@ func outcome(err error) string {
 // Skipped reports a step that has nothing to do.
 func (l *Log) Skipped(name, reason string) {
 	l.print("%s skipped: %s\n", l.heading(name), reason)
+	l.tell(Entry{Kind: SectionSkipped, Section: name, Text: reason})
 }
 
 // Line prints one line that belongs to the section under way.
-func (l *Log) Line(text string) { l.print("    %s\n", text) }
+func (l *Log) Line(text string) {
+	l.print("    %s\n", text)
+	l.tell(Entry{Kind: LineSaid, Text: text})
+}
 
 // Quote returns a writer for the words of others: the log of a pod, the
 // output of a build. Each line gets a mark in front, and control characters
 // are dropped, so that nothing in it is taken for a command by the platform
 // (GitHub runs "::command::" at the start of a line, white space before it or
 // not) or by the terminal.
-func (l *Log) Quote() io.Writer { return &quoter{out: l.Out} }
+func (l *Log) Quote() io.Writer { return &quoter{log: l} }
 
 // open and close write what the platform folds a section by:
 // https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections and
@@ -101,7 +112,7 @@ func Seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds())
 
 // quoter marks complete lines; the rest of a line waits for its end.
 type quoter struct {
-	out  io.Writer
+	log  *Log
 	line strings.Builder
 }
 
@@ -111,11 +122,12 @@ func (q *quoter) Write(p []byte) (int, error) {
 		if !strings.HasSuffix(part, "\n") {
 			break
 		}
-		line := "    | " + Printable(q.line.String()) + "\n"
+		line := Printable(q.line.String())
 		q.line.Reset()
-		if _, err := io.WriteString(q.out, line); err != nil {
+		if _, err := io.WriteString(q.log.Out, "    | "+line+"\n"); err != nil {
 			return 0, fmt.Errorf("write log: %w", err)
 		}
+		q.log.tell(Entry{Kind: LineQuoted, Text: line})
 	}
 	return len(p), nil
 }

@@ -23,8 +23,8 @@ import (
 const fieldManager = "sitectl"
 
 // Options are what a deploy needs besides the site. The zero value takes the
-// kubeconfig kubectl would take and reports nothing. Log and Progress are
-// called from several goroutines, but never at the same time.
+// kubeconfig kubectl would take and reports nothing. Log, Progress and
+// Rollout are called from several goroutines, but never at the same time.
 type Options struct {
 	Kubeconfig string    // path; empty for $KUBECONFIG, ~/.kube/config or the pod's own service account
 	PullConfig []byte    // a .dockerconfigjson for the pods; empty if the image can be pulled without a login
@@ -35,6 +35,9 @@ type Options struct {
 	// image; nil if nobody can. It decides on nodes that do not get one.
 	HasImage func(ctx context.Context, reference string) (bool, error)
 	Progress func(string) // is told in one line, without a line feed, what happens; nil for nobody
+	// Rollout is told how the pods of a Deployment stand while it is rolled
+	// out, each time one of them changes; nil for nobody.
+	Rollout func(Rollout)
 }
 
 // Deployer deploys one site to the cluster and namespace of one environment.

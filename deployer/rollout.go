@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -80,6 +81,7 @@ type workload struct {
 	first    *firstPods         // what is waited for; nil for the whole rollout
 	doubt    doubt
 	line     string    // last line of progress
+	view     Rollout   // last told
 	counts   [2]int    // new pods available, old pods
 	moved    time.Time // when the counts last changed
 }
@@ -129,6 +131,10 @@ func (w *rolloutWatch) lookAt(ctx context.Context, load *workload, state rollout
 	}
 	if line := load.note(state, now); line != "" {
 		w.deployer.progress(line)
+	}
+	if view := state.view(); !reflect.DeepEqual(view, load.view) {
+		load.view = view
+		w.deployer.tellRollout(view)
 	}
 	if load.first.done(state, now) || load.first == nil && state.done() {
 		return true, nil

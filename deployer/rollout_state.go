@@ -20,6 +20,7 @@ type rolloutState struct {
 	pods       []*corev1.Pod      // of set, without those that are going
 	failed     []*corev1.Pod      // of set, which have failed as a whole and are replaced
 	old        []*corev1.Pod      // of other ReplicaSets, without those that are going
+	all        []*corev1.Pod      // of all ReplicaSets, with those that have failed and those that are going
 	events     []*corev1.Event
 }
 
@@ -59,21 +60,27 @@ func (c rolloutCopies) state(name string) rolloutState {
 // divide tells the pods of the new ReplicaSet from those of the older ones.
 func (s *rolloutState) divide(sets []*appsv1.ReplicaSet, pods []*corev1.Pod) {
 	for _, pod := range pods {
-		if s.set != nil && metav1.IsControlledBy(pod, s.set) && pod.Status.Phase == corev1.PodFailed {
-			s.failed = append(s.failed, pod)
-		}
-		if replaced(pod) {
+		if !slices.ContainsFunc(sets, func(set *appsv1.ReplicaSet) bool {
+			return metav1.IsControlledBy(set, s.deployment) && metav1.IsControlledBy(pod, set)
+		}) {
 			continue
 		}
-		switch {
-		case s.set != nil && metav1.IsControlledBy(pod, s.set):
+		s.all = append(s.all, pod)
+		switch fresh := s.isNew(pod); {
+		case fresh && pod.Status.Phase == corev1.PodFailed:
+			s.failed = append(s.failed, pod)
+		case replaced(pod):
+		case fresh:
 			s.pods = append(s.pods, pod)
-		case slices.ContainsFunc(sets, func(set *appsv1.ReplicaSet) bool {
-			return metav1.IsControlledBy(set, s.deployment) && metav1.IsControlledBy(pod, set)
-		}):
+		default:
 			s.old = append(s.old, pod)
 		}
 	}
+}
+
+// isNew says whether a pod is of the new ReplicaSet.
+func (s rolloutState) isNew(pod *corev1.Pod) bool {
+	return s.set != nil && metav1.IsControlledBy(pod, s.set)
 }
 
 // newReplicaSet finds the ReplicaSet of the Deployment's present template the

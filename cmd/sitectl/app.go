@@ -69,6 +69,7 @@ type page struct {
 	examples    string     // lines of the form "sitectl … # what it is for"
 	flags       []string   // names of the global flags it listens to
 	own         []cli.Flag // those of this command alone; see options.own
+	streams     bool       // it has --output jsonl
 	statuses    []status   // those it can end with
 }
 
@@ -118,6 +119,12 @@ func (p page) command(action func(context.Context, options) error) *cli.Command 
 			o, err := readOptions(c)
 			if err != nil {
 				return err
+			}
+			if o.output == "jsonl" && !p.streams {
+				return &usageError{
+					message: p.name + " has no --output jsonl",
+					hint:    "it reports once, with --output json; ship, build, deploy, rollback and recover stream events",
+				}
 			}
 			o.arguments = arguments
 			return action(c.Context, o)

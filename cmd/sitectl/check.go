@@ -65,7 +65,31 @@ func (s *shipment) open(ctx context.Context) (err error) {
 	}
 	s.image = s.source.unbuilt()
 	s.log.Line(describe(s.source))
-	s.builder, err = newBuilder(s.options, s.source.site.Image, s.log.Line)
+	return s.openBuilder()
+}
+
+// openBuilder reads the logins. It connects to nothing yet.
+func (s *shipment) openBuilder() (err error) {
+	options := builder.Options{
+		Address:         s.options.builder.address,
+		BuilderTLS:      s.options.builder.tls,
+		BuilderCA:       s.options.builder.ca,
+		BuilderCert:     s.options.builder.cert,
+		BuilderKey:      s.options.builder.key,
+		RegistryCA:      s.registryCA,
+		Login:           s.registry.login(s.source.site.Image),
+		RegistryMirrors: s.registry.mirrors,
+		Log:             s.log.Line,
+		Progress:        s.progress,
+		Stderr:          s.stderr,
+		Secrets:         s.secrets,
+		SSH:             s.ssh,
+		Vertex:          s.events.built,
+	}
+	if s.verbose {
+		options.Verbose = s.log.Line
+	}
+	s.builder, err = builder.New(options)
 	return err
 }
 
@@ -122,6 +146,7 @@ func (s *shipment) connect() error {
 		Log:        s.log.Quote(),
 		HasImage:   s.builder.Has,
 		Progress:   s.log.Line,
+		Rollout:    s.events.rolled,
 	})
 	return err
 }
@@ -201,28 +226,6 @@ func together(ctx context.Context, checks ...func(context.Context) error) error 
 	}
 	group.Wait()
 	return errors.Join(errs...)
-}
-
-func newBuilder(o options, image string, log func(string)) (*builder.Builder, error) {
-	options := builder.Options{
-		Address:         o.builder.address,
-		BuilderTLS:      o.builder.tls,
-		BuilderCA:       o.builder.ca,
-		BuilderCert:     o.builder.cert,
-		BuilderKey:      o.builder.key,
-		RegistryCA:      o.registryCA,
-		Login:           o.registry.login(image),
-		RegistryMirrors: o.registry.mirrors,
-		Log:             log,
-		Progress:        o.progress,
-		Stderr:          o.stderr,
-		Secrets:         o.secrets,
-		SSH:             o.ssh,
-	}
-	if o.verbose {
-		options.Verbose = log
-	}
-	return builder.New(options)
 }
 
 // shippedBy says who ships: the address of the pipeline job, else the person

@@ -20,7 +20,7 @@ type options struct {
 	registryCA  string // PEM file; empty for the system's own
 	registry    registryOptions
 	progress    string // auto, plain, tty or quiet
-	output      string // text or json
+	output      string // text, json or, of commands with page.streams, jsonl
 	allowDirty  bool
 	rebuild     bool
 	explain     bool
@@ -38,7 +38,7 @@ type options struct {
 
 var (
 	progresses = []string{"auto", "plain", "tty", "quiet"}
-	outputs    = []string{"text", "json"}
+	outputs    = []string{"text", "json", "jsonl"} // see page.streams
 )
 
 // The library's own flag for the version takes -v, which is --verbose here. It
@@ -66,7 +66,7 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "registry-password-stdin", DisableDefaultText: true, Usage: "read that password from standard input"},
 		&cli.StringSliceFlag{Name: "registry-mirror", EnvVars: []string{"SITECTL_REGISTRY_MIRRORS"}, Usage: "look for base images in a mirror first, `HOST=URL`: docker.io=https://mirror.example.com (may be repeated)"},
 		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "`STYLE` in which the work is shown: " + strings.Join(progresses, ", ")},
-		&cli.StringFlag{Name: "output", Value: "text", Usage: "`FORMAT` of standard output: " + strings.Join(outputs, ", ")},
+		&cli.StringFlag{Name: "output", Value: "text", Usage: "`FORMAT` of standard output: text, json, or, where a release is built or deployed, jsonl: an event a line"},
 		&cli.BoolFlag{Name: "allow-dirty", DisableDefaultText: true, Usage: "take the working tree if it differs from the commit, and mark the tag"},
 		&cli.BoolFlag{Name: "rebuild", DisableDefaultText: true, Usage: "build all of it anew even if the registry has the image of this commit"},
 		&cli.BoolFlag{Name: "explain", DisableDefaultText: true, Usage: "say what has changed since the image that was built last"},

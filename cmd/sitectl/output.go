@@ -64,15 +64,26 @@ func (s *shipment) finish(ctx context.Context, err error) error {
 		err = errors.Join(err, s.plan.Close())
 	}
 	r := s.result(ctx, err)
-	if s.output == "json" {
-		if writeErr := writeJSON(s.stdout, r); err == nil {
-			err = writeErr
-		}
+	s.events.ended(r)
+	if writeErr := s.write(r); err == nil {
+		err = writeErr
 	}
 	if err == nil {
 		s.summarize(r)
 	}
 	return err
+}
+
+// write puts the result on standard output, for machines that asked for it.
+func (s *shipment) write(r result) error {
+	switch s.output {
+	case "json":
+		return writeJSON(s.stdout, r)
+	case "jsonl":
+		return s.stream.err
+	default:
+		return nil
+	}
 }
 
 func (s *shipment) result(ctx context.Context, err error) result {

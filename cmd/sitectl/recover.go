@@ -24,8 +24,9 @@ func recoverCommand() *cli.Command {
 			sitectl recover -e production
 			sitectl recover --output json | jq -r .outcome    # nothing, recovered or failed
 		`,
-		own:   []cli.Flag{lockWaitFlag()},
-		flags: append([]string{"file", "environment", "kubeconfig", "context", "progress", "output"}, registryFlags...),
+		own:     []cli.Flag{lockWaitFlag()},
+		flags:   append([]string{"file", "environment", "kubeconfig", "context", "progress", "output"}, registryFlags...),
+		streams: true,
 		statuses: []status{
 			statusDone, statusFailed, statusUsage, statusRegistry,
 			statusMigration, statusRollout, statusLocked, statusCancelled,
@@ -54,7 +55,7 @@ func (s *shipment) checkRecover(ctx context.Context) (nothing bool, err error) {
 	if s.source.site, err = readSite(s.options); err != nil {
 		return false, err
 	}
-	if s.builder, err = newBuilder(s.options, s.source.site.Image, s.log.Line); err != nil {
+	if err := s.openBuilder(); err != nil {
 		return false, err
 	}
 	if err := s.connect(); err != nil {

@@ -37,6 +37,7 @@ func rollbackCommand() *cli.Command {
 			lockWaitFlag(),
 		},
 		flags:    append([]string{"file", "environment", "kubeconfig", "context", "progress", "output"}, registryFlags...),
+		streams:  true,
 		statuses: []status{statusDone, statusFailed, statusUsage, statusRegistry, statusMigration, statusRollout, statusLocked, statusCancelled},
 	}.command(runRollback)
 }
@@ -62,7 +63,7 @@ func (s *shipment) checkRollback(ctx context.Context) (err error) {
 	if s.source.site, err = readSite(s.options); err != nil {
 		return err
 	}
-	if s.builder, err = newBuilder(s.options, s.source.site.Image, s.log.Line); err != nil {
+	if err := s.openBuilder(); err != nil {
 		return err
 	}
 	if err := s.connect(); err != nil {

@@ -22,6 +22,8 @@ type shipment struct {
 	options
 	outcome string // of a run that succeeds, as in result
 	log     *ci.Log
+	events  *events
+	stream  *eventWriter // nil unless standard output has the events
 	steps   []stepReport
 
 	source   source
@@ -44,7 +46,13 @@ type shipment struct {
 }
 
 func newShipment(o options, outcome string) *shipment {
-	return &shipment{options: o, outcome: outcome, log: newLog(o)}
+	s := &shipment{options: o, outcome: outcome, log: newLog(o), events: newEvents(time.Now)}
+	s.log.Tell = s.events.logged
+	if o.output == "jsonl" {
+		s.stream = newEventWriter(o.stdout)
+		s.events.tell = append(s.events.tell, s.stream.write)
+	}
+	return s
 }
 
 // newLog is the log on standard error.
