@@ -47,6 +47,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			unlockCommand(),
 			destroyCommand(),
 			configCommand(),
+			schemaCommand(),
 			versionCommand(),
 		},
 		Action:          unknownCommand,

@@ -54,6 +54,7 @@ var directDependencies = []string{
 	"github.com/opencontainers/go-digest",
 	"github.com/robfig/cron/v3",
 	"github.com/rogpeppe/go-internal",
+	"github.com/santhosh-tekuri/jsonschema/v6",
 	"github.com/stretchr/testify",
 	"github.com/tonistiigi/fsutil",
 	"github.com/urfave/cli/v2",
