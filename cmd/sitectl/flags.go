@@ -59,7 +59,7 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "builder-cert", EnvVars: []string{"SITECTL_BUILDER_CERT"}, Usage: "PEM `FILE` with the certificate to show it"},
 		&cli.StringFlag{Name: "builder-key", EnvVars: []string{"SITECTL_BUILDER_KEY"}, Usage: "PEM `FILE` with the key of that certificate"},
 		&cli.StringFlag{Name: "kubeconfig", Usage: "kubeconfig `FILE` (default: $KUBECONFIG, then ~/.kube/config)"},
-		&cli.StringFlag{Name: "context", Usage: "kubeconfig context `NAME`, instead of the site file's"},
+		&cli.StringFlag{Name: "context", EnvVars: []string{"SITECTL_CONTEXT"}, Usage: "kubeconfig context `NAME`, instead of the site file's"},
 		&cli.StringFlag{Name: "registry-ca", EnvVars: []string{"SITECTL_REGISTRY_CA"}, Usage: "PEM `FILE` with the certificate authority of the registry"},
 		&cli.StringFlag{Name: "registry-user", EnvVars: []string{"SITECTL_REGISTRY_USER"}, Usage: "user `NAME` at the registry of the site, instead of the login of the docker config or the CI job"},
 		&cli.StringFlag{Name: "registry-password-file", EnvVars: []string{"SITECTL_REGISTRY_PASSWORD_FILE"}, Usage: "`FILE` with the password or access token of that user"},
