@@ -10,6 +10,8 @@ import (
 type BuildError struct {
 	Step string   // the step as the Dockerfile has it; empty if none had begun
 	Log  []string // the last lines that the step printed
+	File string   // of the commit, that the step is in; empty if it is in none
+	Line int      // of File, from 1; 0 if it is not known
 	Err  error
 	hint string
 }

@@ -3,6 +3,7 @@ package builder
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,6 +41,10 @@ func (r *build) own(ctx context.Context) (*manifest, error) {
 		CacheImports: []client.CacheOptionsEntry{r.cache(r.site, "dockerfile")},
 		CacheExports: []client.CacheOptionsEntry{r.cache(r.site, "dockerfile")},
 	})
+	var failed *BuildError
+	if errors.As(err, &failed) && failed.Step != "" {
+		failed.File = r.site.Build.Dockerfile
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/session/auth/authprovider"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/moby/buildkit/session/sshforward/sshprovider"
+	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/sitectl/sitectl/site"
 	"github.com/tonistiigi/fsutil"
 	"golang.org/x/sync/errgroup"
@@ -114,7 +115,18 @@ func solveFailure(ctx context.Context, name string, target *repository, steps *s
 	if step == "" {
 		return &BuildError{Err: fmt.Errorf("build %s: %w", name, err)}
 	}
-	return &BuildError{Step: step, Log: log, Err: errors.New(reason)}
+	return &BuildError{Step: step, Log: log, Line: sourceLine(err), Err: errors.New(reason)}
+}
+
+// sourceLine is the line of the Dockerfile that an error of BuildKit is about,
+// from 1; 0 if it names none.
+func sourceLine(err error) int {
+	for _, source := range errdefs.Sources(err) {
+		for _, ranged := range source.Ranges {
+			return int(ranged.GetStart().GetLine())
+		}
+	}
+	return 0
 }
 
 // single is a folder with one Dockerfile.

@@ -63,11 +63,10 @@ func TestSection(t *testing.T) {
 	}{
 		"GitLab": {ci.GitLab, false, "\x1b[0Ksection_start:1700000000:build\r\x1b[0K==> build\n    a line\n" +
 			"\x1b[0Ksection_end:1700000012:build\r\x1b[0K\n    build: 12.0 s\n"},
-		"GitHub":                 {ci.GitHub, false, "::group::build\n    a line\n::endgroup::\n    build: 12.0 s\n"},
-		"terminal":               {ci.Terminal, false, "==> build\n    a line\n    build: 12.0 s\n"},
-		"terminal with colour":   {ci.Terminal, true, "\x1b[1m==> build\x1b[0m\n    a line\n    build: 12.0 s\n"},
-		"plain":                  {ci.Plain, false, "==> build\n    a line\n    build: 12.0 s\n"},
-		"plain is never painted": {ci.Plain, true, "==> build\n    a line\n    build: 12.0 s\n"},
+		"GitHub":               {ci.GitHub, false, "::group::build\n    a line\n::endgroup::\n    build: 12.0 s\n"},
+		"terminal":             {ci.Terminal, false, "==> build\n    a line\n    build: 12.0 s\n"},
+		"terminal with colour": {ci.Terminal, true, "\x1b[1m==> build\x1b[0m\n    a line\n    build: 12.0 s\n"},
+		"plain":                {ci.Plain, false, "==> build\n    a line\n    build: 12.0 s\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder

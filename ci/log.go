@@ -17,11 +17,15 @@ type Log struct {
 	Platform Platform
 	Out      io.Writer        // usually standard error
 	Now      func() time.Time // usually time.Now
-	Color    bool             // whether headings may be bold; on Terminal only
+	Color    bool             // whether headings may be bold
+	Hidden   *Hidden          // what nobody may read; nil for nothing
+	Width    func() int       // of the terminal, in columns; nil if nothing can be shown live
 	Tell     func(Entry)      // is told of all that is printed, one entry at a time; nil for nobody
 
-	telling sync.Mutex
-	section string // under way
+	telling  sync.Mutex
+	section  string // under way
+	printing sync.Mutex
+	live     []string // the lines below all others
 }
 
 // Section runs f between a heading and a line that says how long it took, and
@@ -33,10 +37,10 @@ func (l *Log) Section(name string, f func() error) (time.Duration, error) {
 	l.tell(Entry{Kind: SectionStarted, Section: name, At: start})
 	err := f()
 	end := l.Now()
-	l.close(name, end)
 	took := end.Sub(start)
+	l.tell(Entry{Kind: SectionEnded, Section: name, At: end, Took: took, Err: err}) // who shows something live settles it
+	l.close(name, end)
 	l.print("    %s: %s\n", name+outcome(err), Seconds(took))
-	l.tell(Entry{Kind: SectionEnded, Section: name, At: end, Took: took, Err: err})
 	return took, err
 }
 
@@ -54,18 +58,20 @@ func outcome(err error) string {
 
 // Skipped reports a step that has nothing to do.
 func (l *Log) Skipped(name, reason string) {
+	reason = l.Hidden.In(reason)
 	l.print("%s skipped: %s\n", l.heading(name), reason)
 	l.tell(Entry{Kind: SectionSkipped, Section: name, Text: reason})
 }
 
 // Line prints one line that belongs to the section under way.
 func (l *Log) Line(text string) {
+	text = l.Hidden.In(text)
 	l.print("    %s\n", text)
 	l.tell(Entry{Kind: LineSaid, Text: text})
 }
 
 // Quote returns a writer for the words of others: the log of a pod, the
-// output of a build. Each line gets a mark in front, and control characters
+// output of a build. What is hidden is taken out of them. Each line gets a mark in front, and control characters
 // are dropped, so that nothing in it is taken for a command by the platform
 // (GitHub runs "::command::" at the start of a line, white space before it or
 // not) or by the terminal.
@@ -95,17 +101,21 @@ func (l *Log) close(name string, at time.Time) {
 }
 
 func (l *Log) heading(name string) string {
-	if l.Platform == Terminal && l.Color {
+	if l.Color {
 		return "\x1b[1m==> " + name + "\x1b[0m"
 	}
 	return "==> " + name
 }
 
-// print drops the error of a write: when nobody can read the log any more,
-// the work goes on all the same.
 func (l *Log) print(format string, arguments ...any) {
-	_, _ = fmt.Fprintf(l.Out, format, arguments...)
+	l.printing.Lock()
+	defer l.printing.Unlock()
+	l.write(l.erasure() + fmt.Sprintf(format, arguments...) + l.drawing())
 }
+
+// write drops the error of a write: when nobody can read the log any more,
+// the work goes on all the same.
+func (l *Log) write(text string) { _, _ = io.WriteString(l.Out, text) }
 
 // Seconds writes a duration as people compare steps: in seconds, to a tenth.
 func Seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
@@ -122,11 +132,9 @@ func (q *quoter) Write(p []byte) (int, error) {
 		if !strings.HasSuffix(part, "\n") {
 			break
 		}
-		line := Printable(q.line.String())
+		line := q.log.Hidden.In(Printable(q.line.String()))
 		q.line.Reset()
-		if _, err := io.WriteString(q.log.Out, "    | "+line+"\n"); err != nil {
-			return 0, fmt.Errorf("write log: %w", err)
-		}
+		q.log.print("    | %s\n", line)
 		q.log.tell(Entry{Kind: LineQuoted, Text: line})
 	}
 	return len(p), nil

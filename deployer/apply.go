@@ -71,7 +71,7 @@ func (d *Deployer) ensureNamespace(ctx context.Context) error {
 func (d *Deployer) applyNamespace(ctx context.Context, namespace Object) error {
 	live, err := d.client.CoreV1().Namespaces().Get(ctx, namespace.GetName(), metav1.GetOptions{})
 	if apierrors.IsForbidden(err) || err == nil && carries(live.Labels, namespace.GetLabels()) {
-		d.progress(fmt.Sprintf("%s %s", namespace, Unchanged))
+		d.applied(namespace, Unchanged)
 		return nil
 	}
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -155,7 +155,7 @@ func (d *Deployer) apply(ctx context.Context, object Object) (*unstructured.Unst
 	if err != nil {
 		return nil, fmt.Errorf("apply %s: %w", object, err)
 	}
-	d.progress(fmt.Sprintf("%s %s", object, resultOf(live, applied)))
+	d.applied(object, resultOf(live, applied))
 	return applied, nil
 }
 

@@ -309,7 +309,7 @@ func (d *Deployer) startBackupJob(ctx context.Context, of string, arguments ...s
 	if _, err := d.resources(object).Create(ctx, object.Unstructured, metav1.CreateOptions{FieldManager: fieldManager}); err != nil {
 		return "", fmt.Errorf("create %s: %w", object, err)
 	}
-	d.progress(fmt.Sprintf("%s %s", object, Created))
+	d.applied(object, Created)
 	return object.GetName(), nil
 }
 

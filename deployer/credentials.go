@@ -86,6 +86,7 @@ func (d *Deployer) generate(ctx context.Context, c credential) (Result, error) {
 		case err != nil:
 			return err
 		}
+		d.conceal(secret.Data, c.random...)
 		missing := c.missing(secret)
 		if len(missing) == 0 {
 			result = Unchanged
@@ -111,6 +112,7 @@ func (d *Deployer) createCredential(ctx context.Context, c credential) error {
 		},
 		Data: c.missing(&corev1.Secret{}),
 	}
+	d.conceal(secret.Data, c.random...)
 	_, err := d.client.CoreV1().Secrets(d.site.Namespace).
 		Create(ctx, secret, metav1.CreateOptions{FieldManager: fieldManager})
 	if apierrors.IsAlreadyExists(err) {
@@ -129,6 +131,7 @@ func (d *Deployer) completeCredential(ctx context.Context, c credential, secret 
 			}
 		}
 	}
+	d.conceal(missing, c.random...)
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"resourceVersion": secret.ResourceVersion},
 		"data":     missing,

@@ -10,6 +10,7 @@ package deployer
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"sync"
 
@@ -38,6 +39,11 @@ type Options struct {
 	// Rollout is told how the pods of a Deployment stand while it is rolled
 	// out, each time one of them changes; nil for nobody.
 	Rollout func(Rollout)
+	// Applied is told what became of each object that was applied; nil for nobody.
+	Applied func(Object, Result)
+	// Secret is told each value of a Secret of the site that was made or read,
+	// so that no log shows it; nil for nobody. It must be safe for concurrent use.
+	Secret func(value string)
 }
 
 // Deployer deploys one site to the cluster and namespace of one environment.
@@ -68,6 +74,26 @@ func (d *Deployer) progress(line string) {
 	defer d.mu.Unlock()
 	if d.opts.Progress != nil {
 		d.opts.Progress(line)
+	}
+}
+
+// applied reports what became of an object.
+func (d *Deployer) applied(object Object, result Result) {
+	d.progress(fmt.Sprintf("%s %s", object, result))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.opts.Applied != nil {
+		d.opts.Applied(object, result)
+	}
+}
+
+// conceal keeps values of a Secret out of logs.
+func (d *Deployer) conceal(data map[string][]byte, keys ...string) {
+	if d.opts.Secret == nil {
+		return
+	}
+	for _, key := range keys {
+		d.opts.Secret(string(data[key]))
 	}
 }
 

@@ -75,7 +75,7 @@ func (d *Deployer) Migrate(ctx context.Context, image site.Image) error {
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create %s: %w", job, err)
 	}
-	d.progress(fmt.Sprintf("%s %s", job, Created))
+	d.applied(job, Created)
 	if err := d.followMigration(ctx, job.GetName()); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,6 +44,7 @@ func (d *Deployer) mountedChecksum(ctx context.Context) (string, error) {
 			case err != nil:
 				return fmt.Errorf("read Secret %s: %w", name, err)
 			}
+			d.conceal(secret.Data, slices.Collect(maps.Keys(secret.Data))...)
 			sums[i], err = fingerprint(secret)
 			return err
 		})

@@ -19,7 +19,7 @@ import (
 	"github.com/cbroglie/mustache"
 )
 
-//go:embed build config drupal kubernetes wordpress
+//go:embed build ci config drupal kubernetes wordpress
 var files embed.FS
 
 // strict makes a variable that the view lacks an error instead of nothing.
@@ -150,6 +150,8 @@ func quoting(name string) (func(string) (string, error), error) {
 		return quoteDockerfile, nil
 	case extension == ".conf" || extension == ".ini" || extension == ".vcl":
 		return quotePlain, nil
+	case extension == ".md":
+		return quoteMarkdown, nil
 	default:
 		return nil, fmt.Errorf("template %s: no quoting is known for %q", name, extension)
 	}
@@ -193,6 +195,30 @@ func quotePlain(value string) (string, error) {
 		return "", fmt.Errorf(`value %q has a quote, a backslash, "${" or a control character`, value)
 	}
 	return `"` + value + `"`, nil
+}
+
+// quoteMarkdown makes text of a value: every character that may have a meaning
+// is escaped, as section 2.4 of CommonMark allows, "<", "&" and line breaks as
+// HTML, so that a value can stand in a table and in the middle of a quote.
+func quoteMarkdown(value string) (string, error) {
+	var out strings.Builder
+	for _, r := range value {
+		switch {
+		case r == '\n':
+			out.WriteString("<br>")
+		case r == '<':
+			out.WriteString("&lt;")
+		case r == '&':
+			out.WriteString("&amp;")
+		case isControl(r):
+		case r < 0x7f && (unicode.IsPunct(r) || unicode.IsSymbol(r)):
+			out.WriteRune('\\')
+			fallthrough
+		default:
+			out.WriteRune(r)
+		}
+	}
+	return out.String(), nil
 }
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }

@@ -5,19 +5,32 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/sitectl/sitectl/ci"
 )
 
 // run runs one command line and returns its exit status.
 func run(arguments []string, stdout, stderr io.Writer) int {
 	ctx, stop := untilInterrupted(context.Background(), stderr)
 	defer stop()
-	err := newApp(stdout, stderr).RunContext(ctx, arguments)
-	report(ctx, stderr, err)
+	hidden := &ci.Hidden{}
+	if ci.Detect(os.Getenv, false) == ci.GitHub {
+		hidden.Announce(stderr)
+	}
+	app := newApp(stdout, stderr)
+	app.Metadata = map[string]any{hiddenKey: hidden}
+	err := app.RunContext(ctx, arguments)
+	report(ctx, stderr, hidden, err)
 	return int(exitStatus(ctx, err))
 }
+
+// hiddenKey is where the app's metadata has a *ci.Hidden.
+const hiddenKey = "hidden"
 
 func newApp(stdout, stderr io.Writer) *cli.App {
 	return &cli.App{
@@ -70,7 +83,7 @@ type page struct {
 	examples    string     // lines of the form "sitectl … # what it is for"
 	flags       []string   // names of the global flags it listens to
 	own         []cli.Flag // those of this command alone; see options.own
-	streams     bool       // it has --output jsonl
+	ships       bool       // it builds or deploys: it has --output jsonl and the flags of pipelines
 	statuses    []status   // those it can end with
 }
 
@@ -94,12 +107,15 @@ func group(name, usage string, commands ...*cli.Command) *cli.Command {
 // command makes a command. One whose page names no arguments refuses them;
 // others find them in options.arguments.
 func (p page) command(action func(context.Context, options) error) *cli.Command {
+	if p.ships {
+		p.own = append(slices.Clone(p.own), pipelineFlags()...)
+	}
 	return &cli.Command{
 		Name:               p.name,
 		Usage:              p.usage,
 		ArgsUsage:          cmp.Or(p.arguments, " "), // the library's own default is "[arguments...]"
 		Description:        p.description,
-		Flags:              append(p.own, withoutAliases(commandFlags(p.flags), p.own)...),
+		Flags:              append(p.own, withoutAliases(commandFlags(append(slices.Clone(p.flags), "color")), p.own)...),
 		CustomHelpTemplate: cli.CommandHelpTemplate + "\nEXAMPLES:\n" + indent(p.examples) + exitStatusHelp(p.statuses),
 		HideHelpCommand:    true,
 		OnUsageError:       wrongUsage,
@@ -121,7 +137,7 @@ func (p page) command(action func(context.Context, options) error) *cli.Command 
 			if err != nil {
 				return err
 			}
-			if o.output == "jsonl" && !p.streams {
+			if o.output == "jsonl" && !p.ships {
 				return &usageError{
 					message: p.name + " has no --output jsonl",
 					hint:    "it reports once, with --output json; ship, build, deploy, rollback and recover stream events",

@@ -20,7 +20,7 @@ func buildCommand() *cli.Command {
 			sitectl build --rebuild          # for example to take in security updates of the base image
 		`,
 		flags:    slices.Concat([]string{"file", "environment", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"}, builderFlags, registryFlags),
-		streams:  true,
+		ships:    true,
 		statuses: []status{statusDone, statusFailed, statusUsage, statusBuild, statusRegistry, statusCancelled},
 	}.command(runBuild)
 }

@@ -81,7 +81,7 @@ func (s *shipment) openBuilder() (err error) {
 		RegistryMirrors: s.registry.mirrors,
 		Log:             s.log.Line,
 		Progress:        s.progress,
-		Stderr:          s.stderr,
+		Stderr:          s.display(),
 		Secrets:         s.secrets,
 		SSH:             s.ssh,
 		Vertex:          s.events.built,
@@ -147,6 +147,12 @@ func (s *shipment) connect() error {
 		HasImage:   s.builder.Has,
 		Progress:   s.log.Line,
 		Rollout:    s.events.rolled,
+		Secret:     s.hidden.Add,
+		Applied: func(object deployer.Object, result deployer.Result) {
+			if change := changeOf(object, result); change != "" {
+				s.changed = append(s.changed, change)
+			}
+		},
 	})
 	return err
 }

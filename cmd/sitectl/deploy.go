@@ -16,9 +16,9 @@ func deployCommand() *cli.Command {
 			sitectl deploy
 			sitectl deploy -e production --context stable
 		`,
-		own:     []cli.Flag{lockWaitFlag(), allowOlderFlag()},
-		flags:   append([]string{"file", "environment", "kubeconfig", "context", "progress", "output", "allow-dirty"}, registryFlags...),
-		streams: true,
+		own:   []cli.Flag{lockWaitFlag(), allowOlderFlag()},
+		flags: append([]string{"file", "environment", "kubeconfig", "context", "progress", "output", "allow-dirty"}, registryFlags...),
+		ships: true,
 		statuses: []status{
 			statusDone, statusFailed, statusUsage, statusRegistry,
 			statusMigration, statusRollout, statusLocked, statusCancelled,

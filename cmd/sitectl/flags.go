@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sitectl/sitectl/builder"
 	"github.com/urfave/cli/v2"
+
+	"github.com/sitectl/sitectl/builder"
+	"github.com/sitectl/sitectl/ci"
 )
 
 // options are the flags of a command line, and where it writes to.
@@ -20,7 +22,8 @@ type options struct {
 	registryCA  string // PEM file; empty for the system's own
 	registry    registryOptions
 	progress    string // auto, plain, tty or quiet
-	output      string // text, json or, of commands with page.streams, jsonl
+	color       string // auto, always or never
+	output      string // text, json or, of commands with page.ships, jsonl
 	allowDirty  bool
 	rebuild     bool
 	explain     bool
@@ -30,6 +33,7 @@ type options struct {
 
 	arguments []string     // what stands after the flags
 	own       *cli.Context // holds the flags that only this command has
+	hidden    *ci.Hidden   // what nobody may read
 
 	stdin  io.Reader
 	stdout io.Writer
@@ -38,7 +42,8 @@ type options struct {
 
 var (
 	progresses = []string{"auto", "plain", "tty", "quiet"}
-	outputs    = []string{"text", "json", "jsonl"} // see page.streams
+	colorings  = []string{"auto", "always", "never"}
+	outputs    = []string{"text", "json", "jsonl"} // see page.ships
 )
 
 // The library's own flag for the version takes -v, which is --verbose here. It
@@ -66,6 +71,7 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "registry-password-stdin", DisableDefaultText: true, Usage: "read that password from standard input"},
 		&cli.StringSliceFlag{Name: "registry-mirror", EnvVars: []string{"SITECTL_REGISTRY_MIRRORS"}, Usage: "look for base images in a mirror first, `HOST=URL`: docker.io=https://mirror.example.com (may be repeated)"},
 		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "`STYLE` in which the work is shown: " + strings.Join(progresses, ", ")},
+		&cli.StringFlag{Name: "color", Value: "auto", Usage: "`WHEN` there are colours: " + strings.Join(colorings, ", ") + " (auto: at a terminal, unless $NO_COLOR is set)"},
 		&cli.StringFlag{Name: "output", Value: "text", Usage: "`FORMAT` of standard output: text, json, or, where a release is built or deployed, jsonl: an event a line"},
 		&cli.BoolFlag{Name: "allow-dirty", DisableDefaultText: true, Usage: "take the working tree if it differs from the commit, and mark the tag"},
 		&cli.BoolFlag{Name: "rebuild", DisableDefaultText: true, Usage: "build all of it anew even if the registry has the image of this commit"},
@@ -128,6 +134,7 @@ func readOptions(c *cli.Context) (options, error) {
 		context:     setting(c, "context").String("context"),
 		registryCA:  setting(c, "registry-ca").String("registry-ca"),
 		progress:    setting(c, "progress").String("progress"),
+		color:       setting(c, "color").String("color"),
 		output:      setting(c, "output").String("output"),
 		allowDirty:  setting(c, "allow-dirty").Bool("allow-dirty"),
 		rebuild:     setting(c, "rebuild").Bool("rebuild"),
@@ -142,6 +149,9 @@ func readOptions(c *cli.Context) (options, error) {
 	if err := oneOf("progress", o.progress, progresses); err != nil {
 		return options{}, err
 	}
+	if err := oneOf("color", o.color, colorings); err != nil {
+		return options{}, err
+	}
 	if err := oneOf("output", o.output, outputs); err != nil {
 		return options{}, err
 	}
@@ -150,7 +160,17 @@ func readOptions(c *cli.Context) (options, error) {
 		return options{}, err
 	}
 	o.registry, err = readRegistryOptions(c)
+	o.hidden = hiddenOf(c)
+	o.hidden.Add(o.registry.password)
 	return o, err
+}
+
+// hiddenOf returns what the app keeps from its log.
+func hiddenOf(c *cli.Context) *ci.Hidden {
+	if hidden, ok := c.App.Metadata[hiddenKey].(*ci.Hidden); ok {
+		return hidden
+	}
+	return &ci.Hidden{}
 }
 
 // parseSecrets reads secrets as docker writes them: "id=NAME,src=FILE".

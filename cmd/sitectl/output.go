@@ -65,6 +65,7 @@ func (s *shipment) finish(ctx context.Context, err error) error {
 	}
 	r := s.result(ctx, err)
 	s.events.ended(r)
+	s.publish(r)
 	if writeErr := s.write(r); err == nil {
 		err = writeErr
 	}
@@ -113,7 +114,10 @@ func (s *shipment) result(ctx context.Context, err error) result {
 	}
 	if err != nil {
 		r.Outcome = "failed"
-		r.Error = &errorResult{exitStatus(ctx, err), problems(err), state(err)}
+		r.Error = &errorResult{exitStatus(ctx, err), problems(err), s.hidden.In(state(err))}
+		for i := range r.Error.Problems {
+			r.Error.Problems[i].Message = s.hidden.In(r.Error.Problems[i].Message)
+		}
 		if r.Error.ExitStatus == statusCancelled {
 			r.Outcome = "cancelled"
 		}

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sitectl/sitectl/ci"
 	"github.com/sitectl/sitectl/deployer"
 )
 
@@ -49,5 +51,5 @@ func runPlan(ctx context.Context, o options) error {
 	if o.output == "json" {
 		return writeJSON(o.stdout, result)
 	}
-	return write(o.stdout, planText(result, colorsOf(o.stdout)))
+	return write(o.stdout, planText(result, colors(ci.Colors(o.color, os.Getenv, isTerminal(o.stdout)))))
 }

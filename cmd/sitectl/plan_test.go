@@ -109,7 +109,7 @@ func TestPlanJSON(t *testing.T) {
 }
 
 func TestPlanWithoutATerminalHasNoColors(t *testing.T) {
-	assert.False(t, bool(colorsOf(&strings.Builder{})))
+	assert.False(t, isTerminal(&strings.Builder{}))
 }
 
 func TestValueLines(t *testing.T) {

@@ -3,12 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
-	"golang.org/x/term"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sitectl/sitectl/ci"
@@ -17,13 +14,6 @@ import (
 
 // colors says how the lines of a difference are shown.
 type colors bool
-
-// colorsOf gives colors to terminals of whoever has not asked for none
-// (https://no-color.org).
-func colorsOf(w io.Writer) colors {
-	file, ok := w.(*os.File)
-	return colors(ok && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == "")
-}
 
 // SGR parameters of ECMA-48.
 const (

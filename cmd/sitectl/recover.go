@@ -24,9 +24,9 @@ func recoverCommand() *cli.Command {
 			sitectl recover -e production
 			sitectl recover --output json | jq -r .outcome    # nothing, recovered or failed
 		`,
-		own:     []cli.Flag{lockWaitFlag()},
-		flags:   append([]string{"file", "environment", "kubeconfig", "context", "progress", "output"}, registryFlags...),
-		streams: true,
+		own:   []cli.Flag{lockWaitFlag()},
+		flags: append([]string{"file", "environment", "kubeconfig", "context", "progress", "output"}, registryFlags...),
+		ships: true,
 		statuses: []status{
 			statusDone, statusFailed, statusUsage, statusRegistry,
 			statusMigration, statusRollout, statusLocked, statusCancelled,

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
+	"github.com/sitectl/sitectl/builder"
 	"github.com/sitectl/sitectl/ci"
 	"github.com/sitectl/sitectl/deployer"
 	"github.com/sitectl/sitectl/site"
@@ -15,8 +17,11 @@ import (
 
 // problem is one thing that went wrong, as a person reads it.
 type problem struct {
-	Message string `json:"message"`        // what happened, and why
-	Hint    string `json:"hint,omitempty"` // what to do next
+	Message string `json:"message"`          // what happened, and why
+	Hint    string `json:"hint,omitempty"`   // what to do next
+	File    string `json:"file,omitempty"`   // that it is in, as it was named; empty for none
+	Line    int    `json:"line,omitempty"`   // from 1; 0 if it is not known
+	Column  int    `json:"column,omitempty"` // from 1; 0 if it is not known
 }
 
 // problems takes apart an error that stands for several.
@@ -41,16 +46,26 @@ func problems(err error) []problem {
 	switch {
 	case errors.As(err, &file):
 		for _, p := range file {
-			all = append(all, problem{Message: p.String()})
+			all = append(all, problem{Message: p.String(), File: p.File, Line: p.Line, Column: p.Column})
 		}
 	case errors.As(err, &cluster):
 		for _, f := range cluster.Findings {
 			all = append(all, problem{Message: f.About + ": " + f.Message, Hint: f.Hint})
 		}
 	default:
-		all = append(all, problem{Message: err.Error(), Hint: hint(err)})
+		all = append(all, located(err))
 	}
 	return all
+}
+
+// located is an error with its place in a file, if it has one.
+func located(err error) problem {
+	p := problem{Message: err.Error(), Hint: hint(err)}
+	var build *builder.BuildError
+	if errors.As(err, &build) {
+		p.File, p.Line = build.File, build.Line
+	}
+	return p
 }
 
 // parts are the errors that errors.Join has put together. An error that only
@@ -73,7 +88,8 @@ func hint(err error) string {
 }
 
 // report tells a person on standard error how the command ended, if not well.
-func report(ctx context.Context, stderr io.Writer, err error) {
+// Nothing of what is hidden is in it.
+func report(ctx context.Context, stderr io.Writer, hidden *ci.Hidden, err error) {
 	if err == nil {
 		return
 	}
@@ -82,17 +98,12 @@ func report(ctx context.Context, stderr io.Writer, err error) {
 		reportInterruption(stderr, interrupted, err)
 		return
 	}
+	platform := ci.Detect(os.Getenv, false)
 	for _, p := range problems(err) {
-		message := strings.Split(strings.TrimSpace(p.Message), "\n")
-		say(stderr, "sitectl: %s", message[0])
-		for _, line := range message[1:] {
-			say(stderr, "  %s", line)
-		}
-		if p.Hint != "" {
-			say(stderr, "  hint: %s", p.Hint)
-		}
+		p.Message = hidden.In(p.Message)
+		platform.Annotate(stderr, annotated(err, p), os.Getenv)
 	}
-	for line := range strings.Lines(state(err)) {
+	for line := range strings.Lines(hidden.In(state(err))) {
 		say(stderr, "%s", strings.TrimSuffix(line, "\n"))
 	}
 }

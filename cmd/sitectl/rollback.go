@@ -37,7 +37,7 @@ func rollbackCommand() *cli.Command {
 			lockWaitFlag(),
 		},
 		flags:    append([]string{"file", "environment", "kubeconfig", "context", "progress", "output"}, registryFlags...),
-		streams:  true,
+		ships:    true,
 		statuses: []status{statusDone, statusFailed, statusUsage, statusRegistry, statusMigration, statusRollout, statusLocked, statusCancelled},
 	}.command(runRollback)
 }

@@ -23,7 +23,7 @@ func shipCommand() *cli.Command {
 		`,
 		own:      []cli.Flag{lockWaitFlag(), allowOlderFlag()},
 		flags:    slices.Concat([]string{"file", "environment", "kubeconfig", "context", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"}, builderFlags, registryFlags),
-		streams:  true,
+		ships:    true,
 		statuses: allStatuses,
 	}.command(runShip)
 }

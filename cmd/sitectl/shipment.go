@@ -8,8 +8,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/sitectl/sitectl/builder"
 	"github.com/sitectl/sitectl/ci"
 	"github.com/sitectl/sitectl/deployer"
@@ -25,6 +23,8 @@ type shipment struct {
 	events  *events
 	stream  *eventWriter // nil unless standard output has the events
 	steps   []stepReport
+	pods    *rolloutTable // how they stood last
+	changed []string      // objects that were not as they should be
 
 	source   source
 	builder  *builder.Builder
@@ -48,6 +48,8 @@ type shipment struct {
 func newShipment(o options, outcome string) *shipment {
 	s := &shipment{options: o, outcome: outcome, log: newLog(o), events: newEvents(time.Now)}
 	s.log.Tell = s.events.logged
+	s.pods = &rolloutTable{log: s.log, now: time.Now}
+	s.events.tell = append(s.events.tell, s.pods.tell)
 	if o.output == "jsonl" {
 		s.stream = newEventWriter(o.stdout)
 		s.events.tell = append(s.events.tell, s.stream.write)
@@ -57,18 +59,21 @@ func newShipment(o options, outcome string) *shipment {
 
 // newLog is the log on standard error.
 func newLog(o options) *ci.Log {
-	file, ok := o.stderr.(*os.File)
-	terminal := ok && term.IsTerminal(int(file.Fd()))
-	out := o.stderr
-	if o.progress == "quiet" {
-		out = io.Discard
-	}
-	return &ci.Log{
+	terminal := isTerminal(o.stderr)
+	log := &ci.Log{
 		Platform: ci.Detect(os.Getenv, terminal),
-		Out:      out,
+		Out:      o.stderr,
 		Now:      time.Now,
-		Color:    os.Getenv("NO_COLOR") == "", // https://no-color.org
+		Color:    ci.Colors(o.color, os.Getenv, terminal),
+		Hidden:   o.hidden,
 	}
+	if o.progress == "quiet" {
+		log.Out = io.Discard
+	}
+	if terminal && (o.progress == "auto" || o.progress == "tty") {
+		log.Width = func() int { return terminalWidth(o.stderr) }
+	}
+	return log
 }
 
 // do runs more steps.
