@@ -11,7 +11,7 @@ import (
 var presetFiles embed.FS
 
 // presets lists the presets in the order in which they are suggested.
-var presets = []string{string(PHP), string(Drupal), string(WordPress)}
+var presets = []string{string(PHP), string(Drupal), string(WordPress), string(CodeIgniter), string(Grav)}
 
 // presetLayer returns the sections that a preset turns on.
 func presetLayer(preset Preset) *value {

@@ -10,9 +10,11 @@ type Preset string
 // The presets. A preset only fills in what the site file leaves out;
 // `sitectl config` prints the result in full.
 const (
-	PHP       Preset = "php"
-	WordPress Preset = "wordpress"
-	Drupal    Preset = "drupal"
+	PHP         Preset = "php"
+	WordPress   Preset = "wordpress"
+	Drupal      Preset = "drupal"
+	CodeIgniter Preset = "codeigniter"
+	Grav        Preset = "grav"
 )
 
 // Site is a site file resolved for one environment: defaults of the preset,
