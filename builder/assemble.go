@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -207,33 +204,6 @@ func (r *build) annotations() map[string]string {
 		annotations[annotationSource] = r.source
 	}
 	return annotations
-}
-
-// scpAddress is git's short form of an SSH address: "git@host:path".
-func scpAddress(remote string) (host, path string, ok bool) {
-	if strings.Contains(remote, "://") {
-		return "", "", false
-	}
-	host, path, ok = strings.Cut(remote, ":")
-	if _, after, found := strings.Cut(host, "@"); found {
-		host = after
-	}
-	return host, path, ok && !strings.Contains(host, "/")
-}
-
-// sourceURL is the address of a repository as a browser has it: without a
-// login, and the same whether it was cloned with SSH or HTTPS. It is empty for
-// a repository that only this machine has.
-func sourceURL(remote string) string {
-	host, path, ok := scpAddress(remote)
-	if !ok {
-		address, err := url.Parse(remote)
-		if err != nil || !slices.Contains([]string{"https", "http", "ssh", "git"}, address.Scheme) {
-			return ""
-		}
-		host, path = address.Hostname(), address.Path
-	}
-	return "https://" + host + "/" + strings.TrimSuffix(strings.Trim(path, "/"), ".git")
 }
 
 // sendConfig sends the configuration of an image.

@@ -256,21 +256,6 @@ func TestExplain(t *testing.T) {
 	assert.Equal(t, []string{"tree", "settings"}, explain(s).Changed)
 }
 
-func TestSourceURL(t *testing.T) {
-	for remote, want := range map[string]string{
-		"git@git.example.com:agency/site.git":            "https://git.example.com/agency/site",
-		"https://git.example.com/agency/site.git":        "https://git.example.com/agency/site",
-		"https://user:word@git.example.com/agency/site":  "https://git.example.com/agency/site",
-		"ssh://git@git.example.com:2222/agency/site.git": "https://git.example.com/agency/site",
-		"/srv/git/site":        "",
-		"../site":              "",
-		"file:///srv/git/site": "",
-		"":                     "",
-	} {
-		assert.Equal(t, want, sourceURL(remote), remote)
-	}
-}
-
 func TestImagesOf(t *testing.T) {
 	assert.Equal(t, []string{"node:22", "debian:trixie-slim", "composer:2"}, imagesOf([]byte(
 		"FROM node:22 AS Assets\nRUN make\nFROM debian:trixie-slim\nCOPY --from=assets /a /a\nCOPY --from=0 /b /b\nCOPY --from=composer:2 /c /c\n")))

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sitectl/sitectl/site"
@@ -69,7 +70,8 @@ func recipeVersion() (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "layers %s\n", layerFormat)
 	err := templates.Walk(func(name string, content []byte) error {
-		if !strings.HasPrefix(name, "kubernetes/") && !strings.HasPrefix(name, "config/") { // no part of an image
+		folder, _, _ := strings.Cut(name, "/")
+		if !slices.Contains([]string{"ci", "config", "kubernetes"}, folder) { // those are no part of an image
 			fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
 		}
 		return nil

@@ -158,7 +158,7 @@ func (r *build) needsBuildKit() (bool, error) {
 
 func (r *build) readSource(ctx context.Context) error {
 	remote, err := r.git.Remote(ctx)
-	r.source = sourceURL(remote)
+	r.source = site.SourceURL(remote)
 	return err
 }
 

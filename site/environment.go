@@ -111,9 +111,10 @@ func (f *siteFile) choose(name string) int {
 	return 0
 }
 
-// refuseUndeclared reports a name where no environment is declared.
+// refuseUndeclared reports a name where no environment is declared. A file
+// without environments is that of production, which pipelines may well name.
 func (f *siteFile) refuseUndeclared(name string) {
-	if name != "" && name != f.ownName() {
+	if own := f.ownName(); name != "" && name != own && (name != production || own != "") {
 		f.report.add(Problem{
 			Line: 1, Column: 1, Message: fmt.Sprintf("there is no environment %q, for the file declares none", shorten(name)),
 			Hint: "leave the name out, or declare it under environments",

@@ -3,6 +3,7 @@ package site
 import (
 	"embed"
 	"fmt"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -12,6 +13,10 @@ var presetFiles embed.FS
 
 // presets lists the presets in the order in which they are suggested.
 var presets = []string{string(PHP), string(Drupal), string(WordPress), string(CodeIgniter), string(Grav)}
+
+// Presets are the names of the presets, in the order in which they are
+// suggested.
+func Presets() []string { return slices.Clone(presets) }
 
 // presetLayer returns the sections that a preset turns on.
 func presetLayer(preset Preset) *value {

@@ -19,6 +19,14 @@ func (c *check) identity() {
 	}
 }
 
+// IsAddress tells whether a site can have that address: a host name in lower
+// case.
+func IsAddress(text string) bool { return isHost(text) }
+
+// IsImage tells whether images can go there: a repository with its registry,
+// without a tag.
+func IsImage(text string) bool { return isRepository(text) && !isPinnedImage(text) }
+
 func isPreset(name string) bool { return slices.Contains(presets, name) }
 
 // namespace checks the namespace. A default that does not fit is a problem of

@@ -41,6 +41,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Flags:                 globalFlags(),
 		CustomAppHelpTemplate: cli.AppHelpTemplate + exitStatusHelp(allStatuses),
 		Commands: []*cli.Command{
+			initCommand(),
 			shipCommand(),
 			buildCommand(),
 			deployCommand(),
