@@ -145,6 +145,9 @@ func (p page) command(action func(context.Context, options) error) *cli.Command 
 				}
 			}
 			o.arguments = arguments
+			if p.ships {
+				outliveReaders()
+			}
 			return action(c.Context, o)
 		},
 	}

@@ -41,3 +41,10 @@ func untilInterrupted(parent context.Context, stderr io.Writer) (context.Context
 		cancel(nil)
 	}
 }
+
+// outliveReaders has the work go on when whoever read its output has gone
+// away, as in "sitectl ship | head": half a ship is worse than a log that
+// nobody reads. The runtime ends a process that writes to a broken pipe as
+// standard output or standard error, unless the signal is ignored (os/signal,
+// "SIGPIPE").
+func outliveReaders() { signal.Ignore(syscall.SIGPIPE) }
