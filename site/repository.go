@@ -21,6 +21,7 @@ type Repository struct {
 	prefix string // that folder within the working tree: "" or "sites/example/"
 
 	remotes []string // that have the rest of a partial clone
+	leftOut []string // pathspecs, see LeaveOut
 
 	isSubmodule bool // of the site's repository
 	isGitDir    bool // dir is the folder of the repository itself; there is no working tree

@@ -61,8 +61,8 @@ func (r *Repository) changes(ctx context.Context) ([]change, error) {
 	args := []string{
 		"status", "--porcelain=v2", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=none",
 	}
-	if r.prefix != "" {
-		args = append(args, "--", ".")
+	if r.prefix != "" || len(r.leftOut) > 0 {
+		args = append(append(args, "--", "."), r.leftOut...)
 	}
 	out, err := r.git(ctx, nil, args...)
 	if err != nil {
@@ -80,6 +80,21 @@ func (r *Repository) changes(ctx context.Context) ([]change, error) {
 		changes = append(changes, change)
 	}
 	return changes, nil
+}
+
+// LeaveOut has the working tree be looked at as if a file were not in it: one
+// that sitectl itself writes there, which makes no difference to what is
+// shipped. A file outside of the site's folder never does.
+func (r *Repository) LeaveOut(file string) error {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return fmt.Errorf("leave a file out of the working tree: %w", err)
+	}
+	inside, err := filepath.Rel(r.dir, file)
+	if err == nil && filepath.IsLocal(inside) {
+		r.leftOut = append(r.leftOut, ":(exclude,literal)"+filepath.ToSlash(inside))
+	}
+	return nil
 }
 
 // parseStatus parses a line of git-status(1)'s "Porcelain Format Version 2":
@@ -144,11 +159,12 @@ func (r *Repository) workingTree(ctx context.Context) (string, error) {
 // would refuse a file that lies outside of the part that is checked out; the
 // option for it is as young as git 2.34.
 func (r *Repository) addAll(ctx context.Context) []string {
+	args := []string{"add", "--all"}
 	sparse, _ := r.git(ctx, nil, "config", "--type=bool", "core.sparseCheckout")
 	if strings.TrimSpace(sparse) == "true" {
-		return []string{"add", "--all", "--sparse", "--", "."}
+		args = append(args, "--sparse")
 	}
-	return []string{"add", "--all", "--", "."}
+	return append(append(args, "--", "."), r.leftOut...)
 }
 
 // copyIndex copies the index, which spares git reading every file again: it

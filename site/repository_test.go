@@ -159,6 +159,38 @@ func TestHeadOfADirtyTree(t *testing.T) {
 	}
 }
 
+// TestLeaveOut ships beside a file that sitectl itself has written.
+func TestLeaveOut(t *testing.T) {
+	for name, test := range map[string]struct{ folder, file string }{
+		"beside the site file":  {".", "ship [1].html"},
+		"below it":              {".", "reports/ship.html"},
+		"in a site of several":  {"sites/one", "sites/one/ship.html"},
+		"outside of the folder": {"sites/one", "ship.html"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newRepository(t, map[string]string{"index.php": "<?php", "sites/one/index.php": "<?php"})
+			folder, file := filepath.Join(dir, test.folder), filepath.Join(dir, test.file)
+			writeFile(t, file, "<!DOCTYPE html>")
+
+			repository := open(t, folder)
+			require.NoError(t, repository.LeaveOut(file))
+			commit, err := repository.Head(t.Context(), false)
+			require.NoError(t, err)
+
+			writeFile(t, filepath.Join(folder, "new.php"), "<?php")
+			_, err = repository.Head(t.Context(), false)
+			var dirty *DirtyError
+			require.ErrorAs(t, err, &dirty)
+			assert.Equal(t, []string{"new.php"}, dirty.Files, "all other files count")
+			withNew, err := repository.Head(t.Context(), true)
+			require.NoError(t, err)
+			want := contents(t, repository, commit.Tree)
+			want["new.php"] = "<?php"
+			assert.Equal(t, want, contents(t, repository, withNew.Tree), "nor is it shipped")
+		})
+	}
+}
+
 func TestHeadAllowsADirtyTree(t *testing.T) {
 	dir := newRepository(t, map[string]string{"index.php": "<?php", "gone.php": "<?php", ".gitignore": "*.log\n"})
 	writeFile(t, filepath.Join(dir, "index.php"), "changed")

@@ -1,5 +1,6 @@
 // Package templates holds everything sitectl renders, as Mustache, and
-// renders it with the quoting of the language at hand.
+// renders it with the quoting of the language at hand. The report, a page for
+// people, is a template of html/template, and rendered by those who fill it.
 //
 // In a template {{name}} writes one complete, quoted value: the template
 // itself puts no quotes around it, so none can be forgotten. {{{name}}}
@@ -19,7 +20,7 @@ import (
 	"github.com/cbroglie/mustache"
 )
 
-//go:embed build ci config drupal kubernetes wordpress
+//go:embed build ci config drupal kubernetes report wordpress
 var files embed.FS
 
 // strict makes a variable that the view lacks an error instead of nothing.

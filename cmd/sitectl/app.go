@@ -25,7 +25,7 @@ func run(arguments []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
 	app.Metadata = map[string]any{hiddenKey: hidden}
 	err := app.RunContext(ctx, arguments)
-	report(ctx, stderr, hidden, err)
+	reportFailure(ctx, stderr, hidden, err)
 	return int(exitStatus(ctx, err))
 }
 

@@ -19,6 +19,7 @@ func buildCommand() *cli.Command {
 			image=$(sitectl build --progress quiet)
 			sitectl build --rebuild          # for example to take in security updates of the base image
 		`,
+		own:      []cli.Flag{reportFlag()},
 		flags:    slices.Concat([]string{"file", "environment", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"}, builderFlags, registryFlags),
 		ships:    true,
 		statuses: []status{statusDone, statusFailed, statusUsage, statusBuild, statusRegistry, statusCancelled},

@@ -84,13 +84,19 @@ func (s *shipment) openBuilder() (err error) {
 		Stderr:          s.display(),
 		Secrets:         s.secrets,
 		SSH:             s.ssh,
-		Vertex:          s.events.built,
+		Vertex:          s.built,
 	}
 	if s.verbose {
 		options.Verbose = s.log.Line
 	}
 	s.builder, err = builder.New(options)
 	return err
+}
+
+// built passes on what BuildKit does, which may name what is hidden.
+func (s *shipment) built(vertex builder.Vertex) {
+	vertex.Name, vertex.Error = s.hidden.In(vertex.Name), s.hidden.In(vertex.Error)
+	s.events.built(vertex)
 }
 
 // describe is the line that says what is shipped where.

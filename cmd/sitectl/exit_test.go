@@ -71,14 +71,14 @@ func TestInterruption(t *testing.T) {
 	assert.Equal(t, statusDone, exitStatus(ctx, nil), "what was done in time is done")
 
 	stderr.Reset()
-	report(ctx, &stderr, nil, err)
+	reportFailure(ctx, &stderr, nil, err)
 	assert.Equal(t, `sitectl: cancelled by interrupt in step roll
   The site serves.
   The next ship of this commit finishes it, as does sitectl recover; the next ship of another one takes its place.
 `, stderr.String())
 }
 
-func TestReport(t *testing.T) {
+func TestReportFailure(t *testing.T) {
 	for name, test := range map[string]struct {
 		err  error
 		want string
@@ -114,7 +114,7 @@ func TestReport(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stderr bytes.Buffer
-			report(t.Context(), &stderr, nil, test.err)
+			reportFailure(t.Context(), &stderr, nil, test.err)
 			assert.Equal(t, test.want, stderr.String())
 		})
 	}

@@ -30,6 +30,7 @@ type options struct {
 	verbose     bool
 	secrets     []builder.Secret // that steps of the build may mount
 	ssh         bool             // whether they may use the SSH agent
+	reportFile  string           // that tells how it went; empty for none
 
 	arguments []string     // what stands after the flags
 	own       *cli.Context // holds the flags that only this command has
@@ -141,6 +142,7 @@ func readOptions(c *cli.Context) (options, error) {
 		explain:     setting(c, "explain").Bool("explain"),
 		verbose:     setting(c, "verbose").Bool("verbose"),
 		ssh:         setting(c, "ssh").Bool("ssh"),
+		reportFile:  c.String("report"), // of commands that have it
 		own:         c,
 		stdin:       c.App.Reader,
 		stdout:      c.App.Writer,
@@ -153,6 +155,9 @@ func readOptions(c *cli.Context) (options, error) {
 		return options{}, err
 	}
 	if err := oneOf("output", o.output, outputs); err != nil {
+		return options{}, err
+	}
+	if err := checkReport(o.reportFile); err != nil {
 		return options{}, err
 	}
 	var err error

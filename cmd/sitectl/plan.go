@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -52,4 +53,27 @@ func runPlan(ctx context.Context, o options) error {
 		return writeJSON(o.stdout, result)
 	}
 	return write(o.stdout, planText(result, colors(ci.Colors(o.color, os.Getenv, isTerminal(o.stdout)))))
+}
+
+// planStep compares, for the report, what there is with what is shipped,
+// before anything of it changes. A ship can do without.
+func (s *shipment) planStep() step {
+	const untouched = "The site serves what it served before."
+	return step{
+		name: "plan",
+		run: func(ctx context.Context) error {
+			plan, err := s.deployer.Plan(ctx, s.image)
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err != nil {
+				s.log.Line(fmt.Sprintf("the report will not tell what changes: %v", err))
+				return nil
+			}
+			s.recorder.plan = &planResult{Plan: plan}
+			return nil
+		},
+		stopped: untouched,
+		failed:  untouched,
+	}
 }

@@ -24,7 +24,7 @@ func recoverCommand() *cli.Command {
 			sitectl recover -e production
 			sitectl recover --output json | jq -r .outcome    # nothing, recovered or failed
 		`,
-		own:   []cli.Flag{lockWaitFlag()},
+		own:   []cli.Flag{lockWaitFlag(), reportFlag()},
 		flags: append([]string{"file", "environment", "kubeconfig", "context", "progress", "output"}, registryFlags...),
 		ships: true,
 		statuses: []status{

@@ -35,6 +35,7 @@ func rollbackCommand() *cli.Command {
 			&cli.BoolFlag{Name: "restore-db", DisableDefaultText: true, Usage: "go back across migrations, with the database as it was before them"},
 			confirmFlag(),
 			lockWaitFlag(),
+			reportFlag(),
 		},
 		flags:    append([]string{"file", "environment", "kubeconfig", "context", "progress", "output"}, registryFlags...),
 		ships:    true,

@@ -17,11 +17,12 @@ func shipCommand() *cli.Command {
 		examples: `
 			sitectl ship
 			sitectl ship -e staging
+			sitectl ship --report ship.html  # a page that tells how it went, whatever the end
 			sitectl ship --lock-wait 10m     # for another ship to be done
 			sitectl ship --output json | jq -r .image.reference
 			sitectl ship --allow-dirty       # the working tree as it is, with a tag that says so
 		`,
-		own:      []cli.Flag{lockWaitFlag(), allowOlderFlag()},
+		own:      []cli.Flag{lockWaitFlag(), allowOlderFlag(), reportFlag()},
 		flags:    slices.Concat([]string{"file", "environment", "kubeconfig", "context", "progress", "output", "allow-dirty", "rebuild", "explain", "secret", "ssh"}, builderFlags, registryFlags),
 		ships:    true,
 		statuses: allStatuses,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/sitectl/sitectl/builder"
@@ -25,6 +26,8 @@ type shipment struct {
 	steps   []stepReport
 	pods    *rolloutTable // how they stood last
 	changed []string      // objects that were not as they should be
+
+	recorder *recorder // nil unless there is to be a report
 
 	source   source
 	builder  *builder.Builder
@@ -53,6 +56,10 @@ func newShipment(o options, outcome string) *shipment {
 	if o.output == "jsonl" {
 		s.stream = newEventWriter(o.stdout)
 		s.events.tell = append(s.events.tell, s.stream.write)
+	}
+	if o.reportFile != "" {
+		s.recorder = &recorder{}
+		s.events.tell = append(s.events.tell, s.recorder.record)
 	}
 	return s
 }
@@ -194,6 +201,9 @@ func lockLost(held context.Context, err error) error {
 // deployLocked runs the steps, puts the site back if they fail, and writes
 // down how the release ended, whatever the end.
 func (s *shipment) deployLocked(ctx context.Context, steps []step) error {
+	if s.recorder != nil {
+		steps = slices.Concat([]step{s.planStep()}, steps)
+	}
 	err := s.do(ctx, steps...)
 	outcome := deployer.Failed
 	if s.release == nil && (s.begun != nil || s.left.Changed) {

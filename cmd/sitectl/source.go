@@ -45,6 +45,11 @@ func readCommit(ctx context.Context, o options) (*site.Repository, site.Commit, 
 	if err != nil {
 		return nil, site.Commit{}, err
 	}
+	if o.reportFile != "" {
+		if err := repository.LeaveOut(o.reportFile); err != nil {
+			return nil, site.Commit{}, err
+		}
+	}
 	commit, err := repository.Head(ctx, o.allowDirty)
 	return repository, commit, err
 }

@@ -87,9 +87,9 @@ func hint(err error) string {
 	return ""
 }
 
-// report tells a person on standard error how the command ended, if not well.
+// reportFailure tells a person on standard error how the command ended, if not well.
 // Nothing of what is hidden is in it.
-func report(ctx context.Context, stderr io.Writer, hidden *ci.Hidden, err error) {
+func reportFailure(ctx context.Context, stderr io.Writer, hidden *ci.Hidden, err error) {
 	if err == nil {
 		return
 	}
@@ -120,14 +120,25 @@ func state(err error) string {
 
 // reportInterruption says in which state the site was left.
 func reportInterruption(stderr io.Writer, interrupted *interruption, err error) {
+	lines := interruptionLines(interrupted, err)
+	say(stderr, "sitectl: %s", lines[0])
+	for _, line := range lines[1:] {
+		say(stderr, "  %s", line)
+	}
+}
+
+// interruptionLines are what there is to say of it: in which step, in which
+// state the site is, and how it goes on.
+func interruptionLines(interrupted *interruption, err error) []string {
 	var step *stepError
 	if !errors.As(err, &step) {
-		say(stderr, "sitectl: %s", interrupted)
-		return
+		return []string{interrupted.Error()}
 	}
-	say(stderr, "sitectl: %s in step %s", interrupted, step.step.name)
-	say(stderr, "  %s", step.step.stopped)
-	say(stderr, "  The next ship of this commit finishes it, as does sitectl recover; the next ship of another one takes its place.")
+	return []string{
+		fmt.Sprintf("%s in step %s", interrupted, step.step.name),
+		step.step.stopped,
+		"The next ship of this commit finishes it, as does sitectl recover; the next ship of another one takes its place.",
+	}
 }
 
 // say writes one line; words of others in it cannot steer the terminal.
