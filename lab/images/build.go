@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/sitectl/sitectl/lab/npm"
 )
 
 // builder makes images into a store.
@@ -123,7 +125,7 @@ func (b builder) install(ctx context.Context, r recipe, base v1.Image, work, who
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(addPackages(ctx, r.NPM, files), addCertificates(r.Trust, files)); err != nil {
+	if err := errors.Join(npm.Unpack(ctx, r.NPM, files), addCertificates(r.Trust, files)); err != nil {
 		return err
 	}
 	setup := filepath.Join(work, "setup.sh")

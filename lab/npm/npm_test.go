@@ -1,4 +1,4 @@
-package images
+package npm
 
 import (
 	"archive/tar"
@@ -46,35 +46,36 @@ func TestPackagesOfNPM(t *testing.T) {
 	}))
 	defer registry.Close()
 	t.Setenv("NPM_CONFIG_REGISTRY", registry.URL+"/")
-	tool := npmPackage{Name: "tool", Version: "1.2.3", Integrity: integrity, Target: "usr/local"}
+	tool := Package{Name: "tool", Version: "1.2.3", Integrity: integrity, Target: "usr/local"}
 
 	folder := t.TempDir()
-	require.NoError(t, addPackages(t.Context(), []npmPackage{tool}, folder))
+	require.NoError(t, Unpack(t.Context(), []Package{tool}, folder))
 	program, err := os.Stat(filepath.Join(folder, "usr/local/bin/tool"))
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o755), program.Mode())
 	assert.FileExists(t, filepath.Join(folder, "usr/local/README.md"))
 	assert.NoFileExists(t, filepath.Join(folder, "outside"))
 
+	cache := t.TempDir()
+	for range 2 {
+		folder, err := tool.Install(t.Context(), cache)
+		require.NoError(t, err)
+		assert.FileExists(t, filepath.Join(folder, "usr/local/bin/tool"))
+	}
+
 	folder = t.TempDir()
 	one := tool
 	one.Only = "bin/tool"
-	require.NoError(t, addPackages(t.Context(), []npmPackage{one}, folder))
+	require.NoError(t, Unpack(t.Context(), []Package{one}, folder))
 	assert.FileExists(t, filepath.Join(folder, "usr/local/bin/tool"))
 	assert.NoFileExists(t, filepath.Join(folder, "usr/local/README.md"))
 
 	other := tool
 	other.Integrity = "sha512-x"
-	err = addPackages(t.Context(), []npmPackage{other}, t.TempDir())
+	err = Unpack(t.Context(), []Package{other}, t.TempDir())
 	assert.ErrorContains(t, err, "get tool 1.2.3 from "+registry.URL+": it is not what was expected: its integrity is "+integrity)
 
 	missing := tool
 	missing.Version = "2.0.0"
-	assert.ErrorContains(t, addPackages(t.Context(), []npmPackage{missing}, t.TempDir()), "404 Not Found")
-}
-
-func TestNodeForEachArchitecture(t *testing.T) {
-	for _, architecture := range []string{"amd64", "arm64"} {
-		assert.NotEmpty(t, nodeBinaries[architecture].Integrity, architecture)
-	}
+	assert.ErrorContains(t, Unpack(t.Context(), []Package{missing}, t.TempDir()), "404 Not Found")
 }
