@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 
-.PHONY: build test test-long unit judge lab-test demo demo-down lab-up lab-down lint bench release clean bin/sitectl bin/lab
+.PHONY: build test test-long unit judge lab-test demo demo-down lab-up lab-down lint bench release image clean bin/sitectl bin/lab
 
 build: bin/sitectl bin/lab
 
@@ -154,6 +154,17 @@ release:
 	cd bin/release
 	sha256sum -- *.tar.gz > SHA256SUMS
 	cat SHA256SUMS
+
+# The image for pipelines, built and pushed by sitectl. IMAGE=registry/repository
+# says where to; without it, to the lab's registry.
+image:
+	if [[ -z '$(IMAGE)' ]]; then
+		$(MAKE) --no-print-directory bin/lab
+		bin/lab up
+		eval "$$(bin/lab env)"
+	fi
+	image='$(IMAGE)'
+	go run ./ci/image -image "$${image:-$$SITECTL_REGISTRY/sitectl/sitectl}" -version '$(VERSION)'
 
 clean:
 	rm -rf bin

@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"site":        {},
 	"templates":   {},
 	"ci":          {"site", "templates"},
+	"ci/image":    {}, // a program for make image
 	"builder":     {"site", "templates"},
 	"deployer":    {"site", "templates"},
 	"cmd/sitectl": {"builder", "deployer", "ci", "site", "templates"},
