@@ -80,7 +80,7 @@ func (b *Builder) connect(ctx context.Context) (*client.Client, error) {
 	if b.connection.client != nil {
 		return b.connection.client, nil
 	}
-	err := b.search(ctx, func(ctx context.Context, w way) (err error) {
+	_, err := b.search(ctx, func(ctx context.Context, w way) (err error) {
 		b.connection.client, err = w.open(ctx)
 		return err
 	})
@@ -105,7 +105,7 @@ func (b *Builder) Close() error {
 
 // checkBuilder says whether connect would succeed. It starts nothing.
 func (b *Builder) checkBuilder(ctx context.Context) error {
-	return b.search(ctx, func(ctx context.Context, w way) error {
+	_, err := b.search(ctx, func(ctx context.Context, w way) error {
 		if w.look != nil {
 			return w.look(ctx)
 		}
@@ -115,10 +115,11 @@ func (b *Builder) checkBuilder(ctx context.Context) error {
 		}
 		return buildkit.Close()
 	})
+	return err
 }
 
-// search uses one way after the other until one works.
-func (b *Builder) search(ctx context.Context, use func(context.Context, way) error) error {
+// search uses one way after the other until one works, and returns that.
+func (b *Builder) search(ctx context.Context, use func(context.Context, way) error) (way, error) {
 	var tried []attempt
 	for _, w := range b.ways() {
 		probe, cancel := answerWithin(ctx, w.within)
@@ -126,18 +127,18 @@ func (b *Builder) search(ctx context.Context, use func(context.Context, way) err
 		cancel()
 		if err == nil {
 			b.say("builder: %s, because %s", w.name, w.why)
-			return nil
+			return w, nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("reach %s: %w", w.name, context.Cause(ctx))
+			return way{}, fmt.Errorf("reach %s: %w", w.name, context.Cause(ctx))
 		}
 		b.say("builder: not %s: %s", w.name, strings.ReplaceAll(err.Error(), "\n", " "))
 		tried = append(tried, attempt{w.name, err})
 	}
 	if b.options.Address != "" {
-		return unreachable(b.options.Address, tried[0])
+		return way{}, unreachable(b.options.Address, tried[0])
 	}
-	return unusable(tried)
+	return way{}, unusable(tried)
 }
 
 // say tells who wants to know what was decided, each thing once: what the

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,12 +47,12 @@ func (e *UnreachableError) Hint() string {
 // Plan and Status, which come first, report within 10 seconds a cluster that
 // does not answer, as *UnreachableError.
 func Connect(s site.Site, opts Options) (*Deployer, error) {
-	config, err := clientConfig(s.Context, opts.Kubeconfig)
+	config, contextName, err := clientConfig(s.Context, opts.Kubeconfig)
 	if err != nil {
 		return nil, err
 	}
 	d := &Deployer{
-		site: s, server: config.Host, opts: opts,
+		site: s, server: config.Host, opts: opts, context: contextName, identity: identify(config),
 		silence: &silence{}, fence: &fence{}, mu: &sync.Mutex{},
 	}
 	// The defaults, 5 requests a second, would queue a deploy for seconds.
@@ -74,14 +75,16 @@ func Connect(s site.Site, opts Options) (*Deployer, error) {
 	if d.dynamic, err = dynamic.NewForConfigAndClient(config, transport); err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}
+	d.date = serverDate(transport, config.Host)
 	d.forward = portForward(direct, d.client)
 	d.execute = remoteExec(direct, d.client)
 	return d, nil
 }
 
-// clientConfig reads the kubeconfig. The namespace it names is not used: a
-// site has its own.
-func clientConfig(contextName, path string) (*rest.Config, error) {
+// clientConfig reads the kubeconfig, and says which context of it is used;
+// none for the pod's own service account. The namespace it names is not used:
+// a site has its own.
+func clientConfig(contextName, path string) (*rest.Config, string, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = path
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: contextName}
@@ -89,17 +92,17 @@ func clientConfig(contextName, path string) (*rest.Config, error) {
 
 	raw, err := loader.RawConfig()
 	if err != nil {
-		return nil, fmt.Errorf("read kubeconfig: %w", err)
+		return nil, "", fmt.Errorf("read kubeconfig: %w", err)
 	}
 	if _, ok := raw.Contexts[contextName]; contextName != "" && !ok {
 		known := slices.Sorted(maps.Keys(raw.Contexts))
-		return nil, fmt.Errorf("read kubeconfig: no context %q (there is: %s)", contextName, strings.Join(known, ", "))
+		return nil, "", fmt.Errorf("read kubeconfig: no context %q (there is: %s)", contextName, strings.Join(known, ", "))
 	}
 	config, err := loader.ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("read kubeconfig: %w", err)
+		return nil, "", fmt.Errorf("read kubeconfig: %w", err)
 	}
-	return config, nil
+	return config, cmp.Or(contextName, raw.CurrentContext), nil
 }
 
 // reach makes the first request of a command, which shows whether there is a

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -49,18 +50,21 @@ type Options struct {
 // Deployer deploys one site to the cluster and namespace of one environment.
 // Its methods may be called one after the other, not at the same time.
 type Deployer struct {
-	site    site.Site
-	server  string   // address of the API server
-	silence *silence // of it
-	client  kubernetes.Interface
-	dynamic dynamic.Interface
-	forward forwarder
-	execute executor
-	opts    Options
-	mounted *string               // see mountedChecksum; nil until it is asked for
-	pulls   map[string]pullAnswer // by image; see consult
-	earlier *earlier              // what the steps take their objects from; nil for the site file
-	mu      *sync.Mutex           // holds what is reported apart
+	site     site.Site
+	server   string // address of the API server
+	context  string // of the kubeconfig; empty for none
+	identity Identity
+	silence  *silence // of it
+	client   kubernetes.Interface
+	dynamic  dynamic.Interface
+	forward  forwarder
+	execute  executor
+	date     func(context.Context) (time.Time, error) // by the clock of the API server
+	opts     Options
+	mounted  *string               // see mountedChecksum; nil until it is asked for
+	pulls    map[string]pullAnswer // by image; see consult
+	earlier  *earlier              // what the steps take their objects from; nil for the site file
+	mu       *sync.Mutex           // holds what is reported apart
 
 	sighting sighting // of the lock
 	fence    *fence   // between this Deployer and the API server

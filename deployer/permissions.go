@@ -74,6 +74,9 @@ func lookups(s site.Site) []authorizationv1.ResourceAttributes {
 	if s.Deploy != nil {
 		return append(list, authorizationv1.ResourceAttributes{Namespace: s.Namespace, Resource: "persistentvolumeclaims", Verb: "get"})
 	}
+	if s.Ingress != nil && s.Ingress.Gateway != nil {
+		list = append(list, authorizationv1.ResourceAttributes{Group: "gateway.networking.k8s.io", Resource: "gateways", Verb: "get"})
+	}
 	return append(list,
 		authorizationv1.ResourceAttributes{Group: "storage.k8s.io", Resource: "storageclasses", Verb: "list"},
 		authorizationv1.ResourceAttributes{Group: "networking.k8s.io", Resource: "ingressclasses", Verb: "list"},

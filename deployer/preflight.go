@@ -29,6 +29,7 @@ type Finding struct {
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`    // what to do
 	Warning bool   `json:"warning,omitempty"` // something to know, and no reason to stop
+	unseen  bool   // nothing is known: this account may not look
 }
 
 // String is a finding for people; the hint has a line of its own.
@@ -57,15 +58,19 @@ type preflight struct {
 	exists  bool     // whether the namespace is there
 }
 
-// checks are made at the same time, and reported in this order. Each returns
-// what it found; an error means that it could not look.
-var checks = []func(*Deployer, context.Context, preflight) ([]Finding, error){
+// check is one thing that Preflight looks at. It returns what it found; an
+// error means that it could not look.
+type check func(*Deployer, context.Context, preflight) ([]Finding, error)
+
+// checks are made at the same time, and reported in this order.
+var checks = []check{
 	(*Deployer).checkVersion,
 	(*Deployer).checkPermissions,
 	(*Deployer).checkSecrets,
 	(*Deployer).checkKinds,
 	(*Deployer).checkStorageClasses,
 	(*Deployer).checkIngressClasses,
+	(*Deployer).checkGateway,
 	(*Deployer).checkIssuers,
 	(*Deployer).checkHealthPath,
 	(*Deployer).checkVolumes,
@@ -81,17 +86,9 @@ var checks = []func(*Deployer, context.Context, preflight) ([]Finding, error){
 // only worth knowing goes to Options.Progress. The image may be one that is
 // not built yet, without a digest.
 func (d *Deployer) Preflight(ctx context.Context, image site.Image) error {
-	objects, err := d.objects(ctx, image)
+	p, err := d.survey(ctx, image)
 	if err != nil {
 		return err
-	}
-	p := preflight{objects: objects}
-	err = d.reach(ctx, func(ctx context.Context) (err error) {
-		p.exists, err = d.namespaceExists(ctx)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("read Namespace %s: %w", d.site.Namespace, err)
 	}
 	if p.exists {
 		_ = d.sightLock(ctx) // a holder that is dead by the time of Lock is known to be; Lock says what is wrong
@@ -105,13 +102,33 @@ func (d *Deployer) Preflight(ctx context.Context, image site.Image) error {
 	return d.conclude(findings)
 }
 
-// conclude passes on the warnings and returns the rest.
+// survey makes the first request, which shows whether there is a cluster.
+func (d *Deployer) survey(ctx context.Context, image site.Image) (preflight, error) {
+	objects, err := d.objects(ctx, image)
+	if err != nil {
+		return preflight{}, err
+	}
+	p := preflight{objects: objects}
+	err = d.reach(ctx, func(ctx context.Context) (err error) {
+		p.exists, err = d.namespaceExists(ctx)
+		return err
+	})
+	if err != nil {
+		return preflight{}, fmt.Errorf("read Namespace %s: %w", d.site.Namespace, err)
+	}
+	return p, nil
+}
+
+// conclude passes on the warnings and returns the rest. Who may not look has
+// to find out.
 func (d *Deployer) conclude(findings []Finding) error {
 	var fatal []Finding
 	for _, f := range findings {
-		if f.Warning {
+		switch {
+		case f.unseen:
+		case f.Warning:
 			d.progress("warning: " + strings.ReplaceAll(f.String(), "\n ", ";"))
-		} else {
+		default:
 			fatal = append(fatal, f)
 		}
 	}
@@ -135,6 +152,11 @@ func each[T any](ctx context.Context, count, atATime int, f func(ctx context.Con
 	}
 	err := group.Wait()
 	return slices.Concat(found...), err
+}
+
+// unseen is all that is found of what this account may not look at.
+func unseen(about, doing string) []Finding {
+	return []Finding{{About: about, Message: "this account may not " + doing, unseen: true}}
 }
 
 // namespaceExists takes a namespace that may not be read for one that exists:

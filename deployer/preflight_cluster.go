@@ -151,7 +151,7 @@ func (d *Deployer) checkStorageClasses(ctx context.Context, p preflight) ([]Find
 	}
 	list, err := d.client.StorageV1().StorageClasses().List(ctx, metav1.ListOptions{})
 	if apierrors.IsForbidden(err) {
-		return nil, nil // who may not look has to find out
+		return unseen("storage class", "list storageclasses.storage.k8s.io"), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list StorageClasses: %w", err)
@@ -189,7 +189,7 @@ func judgeStorageClass(claim claim, classes []storagev1.StorageClass) *Finding {
 		return &Finding{
 			About:   claim.object.String(),
 			Message: fmt.Sprintf("the cluster has no storage class %q", claim.class),
-			Hint:    thereIs(names),
+			Hint:    "set storageClass to another one; " + thereIs(names),
 		}
 	default:
 		return nil
@@ -213,7 +213,7 @@ func (d *Deployer) checkIngressClasses(ctx context.Context, p preflight) ([]Find
 	}
 	list, err := d.client.NetworkingV1().IngressClasses().List(ctx, metav1.ListOptions{})
 	if apierrors.IsForbidden(err) {
-		return nil, nil
+		return unseen("ingress class", "list ingressclasses.networking.k8s.io"), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list IngressClasses: %w", err)
@@ -290,7 +290,7 @@ func (d *Deployer) checkIssuer(ctx context.Context, resource schema.GroupVersion
 	issuer, err := d.dynamic.Resource(resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsForbidden(err):
-		return nil, nil
+		return unseen(about, "get "+resource.GroupResource().String()), nil
 	case isUnknownResource(err):
 		return []Finding{{About: about, Message: "the cluster has no cert-manager", Hint: "have an administrator install it, or leave ingress.tls out"}}, nil
 	case apierrors.IsNotFound(err):

@@ -71,7 +71,7 @@ func TestIssuers(t *testing.T) {
 		want string
 	}{
 		{"there", nil, ""},
-		{"not to be read", apierrors.NewForbidden(resource, "letsencrypt", nil), ""},
+		{"not to be read", apierrors.NewForbidden(resource, "letsencrypt", nil), "this account may not get clusterissuers.cert-manager.io"},
 		{"not there", apierrors.NewNotFound(resource, "letsencrypt"), "does not exist"},
 		{"no such kind", apierrors.NewGenericServerResponse(404, "get", resource, "letsencrypt", "404 page not found", 0, true), "the cluster has no cert-manager"},
 	}
@@ -88,6 +88,7 @@ func TestIssuers(t *testing.T) {
 				assert.Empty(t, found)
 				return
 			}
+			assert.Equal(t, apierrors.IsForbidden(test.err), found[0].unseen, "no finding")
 			require.Len(t, found, 1)
 			assert.Equal(t, "ClusterIssuer letsencrypt", found[0].About)
 			assert.Equal(t, test.want, found[0].Message)

@@ -14,17 +14,28 @@ func (d *Deployer) checkPermissions(ctx context.Context, p preflight) ([]Finding
 	if allowed, err := d.allowed(ctx, everything(d.site.Namespace)); allowed || err != nil {
 		return nil, err
 	}
-	wanted := permissions(d.site, p.objects, p.exists)
-	return each(ctx, len(wanted), parallel, func(ctx context.Context, i int) ([]Finding, error) {
+	missing, err := d.refused(ctx, permissions(d.site, p.objects, p.exists))
+	var findings []Finding
+	for _, permission := range missing {
+		findings = append(findings, Finding{
+			About:   "permission to " + words(permission),
+			Message: "missing in namespace " + d.site.Namespace,
+			Hint:    grantHint,
+		})
+	}
+	return findings, err
+}
+
+const grantHint = "have an administrator apply what sitectl rbac prints, or grant it to the account of this kubeconfig context"
+
+// refused are those of the permissions that this account has not.
+func (d *Deployer) refused(ctx context.Context, wanted []authorizationv1.ResourceAttributes) ([]authorizationv1.ResourceAttributes, error) {
+	return each(ctx, len(wanted), parallel, func(ctx context.Context, i int) ([]authorizationv1.ResourceAttributes, error) {
 		allowed, err := d.allowed(ctx, wanted[i])
 		if allowed || err != nil {
 			return nil, err
 		}
-		return []Finding{{
-			About:   "permission to " + words(wanted[i]),
-			Message: "missing in namespace " + d.site.Namespace,
-			Hint:    "have an administrator apply what sitectl rbac prints, or grant it to the account of this kubeconfig context",
-		}}, nil
+		return wanted[i : i+1], nil
 	})
 }
 

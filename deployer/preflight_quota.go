@@ -22,10 +22,12 @@ func (d *Deployer) checkQuotas(ctx context.Context, p preflight) ([]Finding, err
 		return nil, nil
 	}
 	quotas, err := d.client.CoreV1().ResourceQuotas(d.site.Namespace).List(ctx, metav1.ListOptions{})
-	if apierrors.IsForbidden(err) || err == nil && len(quotas.Items) == 0 {
+	switch {
+	case apierrors.IsForbidden(err):
+		return unseen("quota", "list resourcequotas"), nil
+	case err == nil && len(quotas.Items) == 0:
 		return nil, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("list ResourceQuotas: %w", err)
 	}
 	more, err := d.additional(ctx, p.objects)

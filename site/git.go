@@ -13,6 +13,13 @@ import (
 	"time"
 )
 
+// GitVersion returns what git calls itself: "git version 2.39.5".
+func GitVersion(ctx context.Context) (string, error) {
+	args := []string{"--version"}
+	out, err := output(ctx, exec.CommandContext(ctx, "git", args...), args)
+	return strings.TrimSpace(out), err
+}
+
 // git runs a git command in the repository's folder and returns what it
 // printed, if it failed, too. git itself reads the repository, rather than a
 // library, so that worktrees, shallow and partial clones, alternates and the

@@ -169,6 +169,16 @@ func (r *Repository) Head(ctx context.Context, allowDirty bool) (Commit, error) 
 	return commit, nil
 }
 
+// Commit returns the commit that is checked out, whatever the working tree
+// is like.
+func (r *Repository) Commit(ctx context.Context) (Commit, error) { return r.describe(ctx) }
+
+// IsShallow says whether the clone lacks a part of the history.
+func (r *Repository) IsShallow(ctx context.Context) (bool, error) {
+	out, err := r.git(ctx, nil, "rev-parse", "--is-shallow-repository")
+	return strings.TrimSpace(out) == "true", err
+}
+
 // describe returns the commit at HEAD with the tree of the site's folder.
 func (r *Repository) describe(ctx context.Context) (Commit, error) {
 	const format = "--format=%H%x00%h%x00%T%x00%ct%x00%an%x00%s"

@@ -60,6 +60,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			recoverCommand(),
 			unlockCommand(),
 			destroyCommand(),
+			doctorCommand(),
 			configCommand(),
 			schemaCommand(),
 			versionCommand(),

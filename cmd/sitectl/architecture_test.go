@@ -47,6 +47,7 @@ var directDependencies = []string{
 	"github.com/agext/levenshtein",
 	"github.com/cbroglie/mustache",
 	"github.com/docker/cli",
+	"github.com/golang-jwt/jwt/v5",
 	"github.com/google/go-containerregistry",
 	"github.com/klauspost/compress",
 	"github.com/moby/buildkit",
