@@ -70,22 +70,13 @@ func (s *shipment) open(ctx context.Context) (err error) {
 
 // openBuilder reads the logins. It connects to nothing yet.
 func (s *shipment) openBuilder() (err error) {
-	options := builder.Options{
-		Address:         s.options.builder.address,
-		BuilderTLS:      s.options.builder.tls,
-		BuilderCA:       s.options.builder.ca,
-		BuilderCert:     s.options.builder.cert,
-		BuilderKey:      s.options.builder.key,
-		RegistryCA:      s.registryCA,
-		Login:           s.registry.login(s.source.site.Image),
-		RegistryMirrors: s.registry.mirrors,
-		Log:             s.log.Line,
-		Progress:        s.progress,
-		Stderr:          s.display(),
-		Secrets:         s.secrets,
-		SSH:             s.ssh,
-		Vertex:          s.built,
-	}
+	options := s.builderFor(s.source.site.Image)
+	options.Log = s.log.Line
+	options.Progress = s.progress
+	options.Stderr = s.display()
+	options.Secrets = s.secrets
+	options.SSH = s.ssh
+	options.Vertex = s.built
 	if s.verbose {
 		options.Verbose = s.log.Line
 	}
@@ -97,6 +88,21 @@ func (s *shipment) openBuilder() (err error) {
 func (s *shipment) built(vertex builder.Vertex) {
 	vertex.Name, vertex.Error = s.hidden.In(vertex.Name), s.hidden.In(vertex.Error)
 	s.events.built(vertex)
+}
+
+// builderFor is where the builder and the registry of an image are, and who we
+// are to them.
+func (o options) builderFor(image string) builder.Options {
+	return builder.Options{
+		Address:         o.builder.address,
+		BuilderTLS:      o.builder.tls,
+		BuilderCA:       o.builder.ca,
+		BuilderCert:     o.builder.cert,
+		BuilderKey:      o.builder.key,
+		RegistryCA:      o.registryCA,
+		Login:           o.registry.login(image),
+		RegistryMirrors: o.registry.mirrors,
+	}
 }
 
 // describe is the line that says what is shipped where.

@@ -94,9 +94,9 @@ func (r *doctorResult) add(e *examined) {
 	for _, found := range e.found {
 		r.Checks = append(r.Checks, found)
 		switch found.Result {
-		case markFailed:
+		case checkFailed:
 			r.Failed++
-		case markWarning:
+		case checkWarning:
 			r.Warnings++
 		}
 	}
@@ -167,25 +167,25 @@ func fileProblem(p site.Problem) diagnosis {
 	case p.Line > 0:
 		mend = fmt.Sprintf("correct line %d of %s", p.Line, p.File)
 	}
-	return diagnosis{Result: markFailed, Message: p.String(), Mend: mend}
+	return diagnosis{Result: checkFailed, Message: p.String(), Mend: mend}
 }
 
 // fine is all that is found of what is well.
 func fine(format string, arguments ...any) []diagnosis {
-	return []diagnosis{{Result: markOK, Message: fmt.Sprintf(format, arguments...)}}
+	return []diagnosis{{Result: checkOK, Message: fmt.Sprintf(format, arguments...)}}
 }
 
 // wrong takes apart what a check of that name ended with.
 func wrong(name string, err error) []diagnosis {
 	var list []diagnosis
 	for _, p := range problems(err) {
-		list = append(list, diagnosis{Result: markFailed, Message: name + ": " + p.Message, Mend: p.Hint})
+		list = append(list, diagnosis{Result: checkFailed, Message: name + ": " + p.Message, Mend: p.Hint})
 	}
 	return list
 }
 
 func warning(mend, format string, arguments ...any) []diagnosis {
-	return []diagnosis{{Result: markWarning, Message: fmt.Sprintf(format, arguments...), Mend: mend}}
+	return []diagnosis{{Result: checkWarning, Message: fmt.Sprintf(format, arguments...), Mend: mend}}
 }
 
 // soon is when a credential is worth a warning before it ends.
@@ -202,7 +202,7 @@ func (d *doctor) judgeExpiry(what string, expires time.Time, renewed bool, mend 
 	case expires.IsZero():
 		return fine("%s", what)
 	case left <= 0:
-		return []diagnosis{{Result: markFailed, Message: fmt.Sprintf("%s has expired, on %s", what, date), Mend: mend}}
+		return []diagnosis{{Result: checkFailed, Message: fmt.Sprintf("%s has expired, on %s", what, date), Mend: mend}}
 	case renewed:
 		return fine("%s, until %s, renewed before", what, date)
 	case left < soon:

@@ -62,14 +62,14 @@ func (d *doctor) lookAtPart(ctx context.Context, part deployer.Part) []diagnosis
 func diagnoses(found []deployer.Diagnosis) []diagnosis {
 	var list []diagnosis
 	for _, f := range found {
-		one := diagnosis{Result: markFailed, Message: f.About + ": " + f.Message, Mend: f.Hint}
+		one := diagnosis{Result: checkFailed, Message: f.About + ": " + f.Message, Mend: f.Hint}
 		switch {
 		case f.Well:
-			one.Result = markOK
+			one.Result = checkOK
 		case f.Unseen:
-			one.Result = markSkipped
+			one.Result = checkSkipped
 		case f.Warning:
-			one.Result = markWarning
+			one.Result = checkWarning
 		}
 		list = append(list, one)
 	}

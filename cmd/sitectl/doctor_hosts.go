@@ -78,7 +78,7 @@ func (d *doctor) lookAtHost(ctx context.Context, host string, edge []string) dia
 	var failed *net.DNSError
 	switch {
 	case errors.As(err, &failed) && failed.IsNotFound:
-		return diagnosis{Result: markFailed, Message: host + " has no address: nobody can find the site there", Mend: mend}
+		return diagnosis{Result: checkFailed, Message: host + " has no address: nobody can find the site there", Mend: mend}
 	case err != nil:
 		return warning("", "%s: %s", host, inOneLine(err.Error()))[0]
 	}

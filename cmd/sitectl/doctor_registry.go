@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+
+	"github.com/sitectl/sitectl/builder"
 )
 
 func (d *doctor) builderChecks() []*examined {
@@ -15,9 +17,9 @@ func (d *doctor) builderChecks() []*examined {
 // lookAtBuilder needs no site file: which builder there is does not depend on
 // it.
 func (d *doctor) lookAtBuilder(ctx context.Context) []diagnosis {
-	o := d.options
-	o.registry = registryOptions{mirrors: o.registry.mirrors}
-	b, err := newBuilder(o, "", func(string) {})
+	options := d.builderFor("")
+	options.Login = builder.Login{} // which is for the registry of the site
+	b, err := builder.New(options)
 	if err != nil {
 		return wrong("builder", err)
 	}
@@ -46,7 +48,7 @@ func (d *doctor) registryChecks() []*examined {
 }
 
 func (d *doctor) lookAtLogin(context.Context) []diagnosis {
-	b, err := newBuilder(d.options, d.site.Image, func(string) {})
+	b, err := builder.New(d.builderFor(d.site.Image))
 	if err != nil {
 		return wrong("login", err)
 	}

@@ -23,15 +23,15 @@ func TestJudgeExpiry(t *testing.T) {
 		renewed bool
 		want    diagnosis
 	}{
-		"does not tell":       {time.Time{}, false, diagnosis{Result: markOK, Message: "token"}},
-		"renewed":             {time.Time{}, true, diagnosis{Result: markOK, Message: "token, renewed as needed"}},
-		"renewed, soon":       {now.Add(time.Hour), true, diagnosis{Result: markOK, Message: "token, until 2026-01-02 04:04 UTC, renewed before"}},
-		"in a year":           {now.AddDate(1, 0, 0), false, diagnosis{Result: markOK, Message: "token, until 2027-01-02 03:04 UTC"}},
-		"in six days":         {now.AddDate(0, 0, 6), false, diagnosis{Result: markWarning, Message: "token expires in 6 days, on 2026-01-08 03:04 UTC", Mend: "a new one"}},
-		"in 30 hours":         {now.Add(30 * time.Hour), false, diagnosis{Result: markWarning, Message: "token expires in 30 hours, on 2026-01-03 09:04 UTC", Mend: "a new one"}},
-		"in a minute":         {now.Add(time.Minute), false, diagnosis{Result: markWarning, Message: "token expires in 1 minute, on 2026-01-02 03:05 UTC", Mend: "a new one"}},
-		"expired":             {now.Add(-time.Hour), false, diagnosis{Result: markFailed, Message: "token has expired, on 2026-01-02 02:04 UTC", Mend: "a new one"}},
-		"expired, not renews": {now, true, diagnosis{Result: markFailed, Message: "token has expired, on 2026-01-02 03:04 UTC", Mend: "a new one"}},
+		"does not tell":       {time.Time{}, false, diagnosis{Result: checkOK, Message: "token"}},
+		"renewed":             {time.Time{}, true, diagnosis{Result: checkOK, Message: "token, renewed as needed"}},
+		"renewed, soon":       {now.Add(time.Hour), true, diagnosis{Result: checkOK, Message: "token, until 2026-01-02 04:04 UTC, renewed before"}},
+		"in a year":           {now.AddDate(1, 0, 0), false, diagnosis{Result: checkOK, Message: "token, until 2027-01-02 03:04 UTC"}},
+		"in six days":         {now.AddDate(0, 0, 6), false, diagnosis{Result: checkWarning, Message: "token expires in 6 days, on 2026-01-08 03:04 UTC", Mend: "a new one"}},
+		"in 30 hours":         {now.Add(30 * time.Hour), false, diagnosis{Result: checkWarning, Message: "token expires in 30 hours, on 2026-01-03 09:04 UTC", Mend: "a new one"}},
+		"in a minute":         {now.Add(time.Minute), false, diagnosis{Result: checkWarning, Message: "token expires in 1 minute, on 2026-01-02 03:05 UTC", Mend: "a new one"}},
+		"expired":             {now.Add(-time.Hour), false, diagnosis{Result: checkFailed, Message: "token has expired, on 2026-01-02 02:04 UTC", Mend: "a new one"}},
+		"expired, not renews": {now, true, diagnosis{Result: checkFailed, Message: "token has expired, on 2026-01-02 03:04 UTC", Mend: "a new one"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			assert.Equal(t, []diagnosis{test.want}, d.judgeExpiry("token", test.expires, test.renewed, "a new one"))
@@ -61,22 +61,22 @@ func TestLookAtHost(t *testing.T) {
 	for name, test := range map[string]struct {
 		host    string
 		edge    []string
-		result  mark
+		result  checkResult
 		message string
 		mend    string
 	}{
-		"of this machine": {"shop.localhost", nil, markOK, "shop.localhost is this machine, without DNS (RFC 6761)", ""},
-		"of the cluster":  {"example.com", []string{"192.0.2.1"}, markOK, "example.com has the address 192.0.2.1, 2001:db8::1, which is the cluster's", ""},
-		"wildcard":        {"*.example.com", []string{"192.0.2.1"}, markOK, "*.example.com has the address 192.0.2.1, which is the cluster's", ""},
-		"before a ship":   {"example.com", nil, markOK, "example.com has the address 192.0.2.1, 2001:db8::1; whether that is the cluster's is not known before the first ship", ""},
+		"of this machine": {"shop.localhost", nil, checkOK, "shop.localhost is this machine, without DNS (RFC 6761)", ""},
+		"of the cluster":  {"example.com", []string{"192.0.2.1"}, checkOK, "example.com has the address 192.0.2.1, 2001:db8::1, which is the cluster's", ""},
+		"wildcard":        {"*.example.com", []string{"192.0.2.1"}, checkOK, "*.example.com has the address 192.0.2.1, which is the cluster's", ""},
+		"before a ship":   {"example.com", nil, checkOK, "example.com has the address 192.0.2.1, 2001:db8::1; whether that is the cluster's is not known before the first ship", ""},
 		"elsewhere": {
 			"example.com",
 			[]string{"192.0.2.9"},
-			markWarning, "example.com has the address 192.0.2.1, 2001:db8::1, but the cluster is reached at 192.0.2.9",
+			checkWarning, "example.com has the address 192.0.2.1, 2001:db8::1, but the cluster is reached at 192.0.2.9",
 			"have a DNS record of example.com lead to 192.0.2.9, unless something in front of the cluster has that address",
 		},
-		"nowhere":   {"example.org", []string{"192.0.2.9"}, markFailed, "example.org has no address: nobody can find the site there", "have a DNS record of example.org lead to 192.0.2.9"},
-		"no answer": {"broken.example.com", nil, markWarning, "broken.example.com: lookup broken.example.com: server misbehaving", ""},
+		"nowhere":   {"example.org", []string{"192.0.2.9"}, checkFailed, "example.org has no address: nobody can find the site there", "have a DNS record of example.org lead to 192.0.2.9"},
+		"no answer": {"broken.example.com", nil, checkWarning, "broken.example.com: lookup broken.example.com: server misbehaving", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			assert.Equal(t, diagnosis{Result: test.result, Message: test.message, Mend: test.mend}, d.lookAtHost(t.Context(), test.host, test.edge))
@@ -85,7 +85,7 @@ func TestLookAtHost(t *testing.T) {
 }
 
 func TestFileProblem(t *testing.T) {
-	assert.Equal(t, diagnosis{Result: markFailed, Message: "site.yaml:3:1: web.replica: unknown key", Mend: `in line 3 of site.yaml: did you mean "replicas"?`},
+	assert.Equal(t, diagnosis{Result: checkFailed, Message: "site.yaml:3:1: web.replica: unknown key", Mend: `in line 3 of site.yaml: did you mean "replicas"?`},
 		fileProblem(site.Problem{File: "site.yaml", Line: 3, Column: 1, Key: "web.replica", Message: "unknown key", Hint: `did you mean "replicas"?`}))
 	assert.Equal(t, "correct line 3 of site.yaml", fileProblem(site.Problem{File: "site.yaml", Line: 3}).Mend)
 	assert.Empty(t, fileProblem(site.Problem{File: "site.yaml"}).Mend, "that is for the check to say")
@@ -96,10 +96,10 @@ func TestDiagnoses(t *testing.T) {
 		return deployer.Finding{About: "Secret smtp", Message: "m", Hint: "h", Warning: warning}
 	}
 	assert.Equal(t, []diagnosis{
-		{Result: markOK, Message: "Secret smtp: m", Mend: "h"},
-		{Result: markFailed, Message: "Secret smtp: m", Mend: "h"},
-		{Result: markWarning, Message: "Secret smtp: m", Mend: "h"},
-		{Result: markSkipped, Message: "Secret smtp: m", Mend: "h"},
+		{Result: checkOK, Message: "Secret smtp: m", Mend: "h"},
+		{Result: checkFailed, Message: "Secret smtp: m", Mend: "h"},
+		{Result: checkWarning, Message: "Secret smtp: m", Mend: "h"},
+		{Result: checkSkipped, Message: "Secret smtp: m", Mend: "h"},
 	}, diagnoses([]deployer.Diagnosis{
 		{Finding: finding(false), Well: true}, {Finding: finding(false)}, {Finding: finding(true)}, {Finding: finding(false), Unseen: true},
 	}))
@@ -107,16 +107,16 @@ func TestDiagnoses(t *testing.T) {
 
 func TestDoctorText(t *testing.T) {
 	checks := []*examined{
-		{found: []diagnosis{{Group: "git", Check: "git", Result: markOK, Message: "git version 2"}}},
-		{found: []diagnosis{{Group: "git", Check: "remote", Result: markWarning, Message: "no remote", Mend: "git remote add"}}},
-		{found: []diagnosis{{Group: "cluster", Check: "cluster", Result: markFailed, Message: "cluster: \x1b[2Jno\n  way", Mend: "go\n  there"}}},
-		{found: []diagnosis{{Group: "cluster", Check: "clock", Result: markSkipped, lacks: "cluster"}}},
-		{found: []diagnosis{{Group: "cluster", Check: "quota", Result: markSkipped, lacks: "cluster"}}},
+		{found: []diagnosis{{Group: "git", Check: "git", Result: checkOK, Message: "git version 2"}}},
+		{found: []diagnosis{{Group: "git", Check: "remote", Result: checkWarning, Message: "no remote", Mend: "git remote add"}}},
+		{found: []diagnosis{{Group: "cluster", Check: "cluster", Result: checkFailed, Message: "cluster: \x1b[2Jno\n  way", Mend: "go\n  there"}}},
+		{found: []diagnosis{{Group: "cluster", Check: "clock", Result: checkSkipped, lacks: "cluster"}}},
+		{found: []diagnosis{{Group: "cluster", Check: "quota", Result: checkSkipped, lacks: "cluster"}}},
 		{},
-		{found: []diagnosis{{Group: "hosts", Check: "hosts", Result: markSkipped, Message: "hosts: not allowed"}}},
+		{found: []diagnosis{{Group: "hosts", Check: "hosts", Result: checkSkipped, Message: "hosts: not allowed"}}},
 	}
 	for name, test := range map[string]struct {
-		marks map[mark]string
+		marks map[checkResult]string
 		color colors
 		want  string
 	}{
@@ -167,9 +167,9 @@ hosts
 func TestDoctorCounts(t *testing.T) {
 	var r doctorResult
 	for _, e := range []*examined{
-		{area: statusUsage, found: []diagnosis{{Result: markOK}, {Result: markWarning}}},
-		{area: statusRegistry, found: []diagnosis{{Result: markFailed}}},
-		{area: statusFailed, found: []diagnosis{{Result: markSkipped}, {Result: markFailed}}},
+		{area: statusUsage, found: []diagnosis{{Result: checkOK}, {Result: checkWarning}}},
+		{area: statusRegistry, found: []diagnosis{{Result: checkFailed}}},
+		{area: statusFailed, found: []diagnosis{{Result: checkSkipped}, {Result: checkFailed}}},
 	} {
 		r.add(e)
 	}

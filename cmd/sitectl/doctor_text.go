@@ -14,7 +14,7 @@ import (
 type doctorText struct {
 	out    io.Writer
 	colors colors
-	marks  map[mark]string
+	marks  map[checkResult]string
 	group  string // the last one that was written
 	err    error  // of the first write that failed
 
@@ -24,13 +24,13 @@ type doctorText struct {
 
 // The marks before a line, in Unicode and in ASCII, and their colours.
 var (
-	unicodeMarks = map[mark]string{markOK: "✓", markFailed: "✗", markWarning: "!", markSkipped: "–"}
-	asciiMarks   = map[mark]string{markOK: "+", markFailed: "x", markWarning: "!", markSkipped: "-"}
-	markStyles   = map[mark]string{markOK: green, markFailed: red, markWarning: yellow}
+	unicodeMarks = map[checkResult]string{checkOK: "✓", checkFailed: "✗", checkWarning: "!", checkSkipped: "–"}
+	asciiMarks   = map[checkResult]string{checkOK: "+", checkFailed: "x", checkWarning: "!", checkSkipped: "-"}
+	markStyles   = map[checkResult]string{checkOK: green, checkFailed: red, checkWarning: yellow}
 )
 
 func newDoctorText(o options) *doctorText {
-	text := &doctorText{out: o.stdout, colors: colorsOf(o.stdout), marks: asciiMarks}
+	text := &doctorText{out: o.stdout, colors: colors(ci.Colors(o.color, os.Getenv, isTerminal(o.stdout))), marks: asciiMarks}
 	if showsUnicode(os.Getenv) {
 		text.marks = unicodeMarks
 	}
@@ -70,7 +70,7 @@ func (t *doctorText) tell(e *examined) {
 // flush writes which checks could not be made.
 func (t *doctorText) flush() {
 	if len(t.skipped) > 0 {
-		t.found(diagnosis{Result: markSkipped, Message: strings.Join(t.skipped, ", ") + ": not before " + t.lacks + " is well"})
+		t.found(diagnosis{Result: checkSkipped, Message: strings.Join(t.skipped, ", ") + ": not before " + t.lacks + " is well"})
 	}
 	t.skipped, t.lacks = nil, ""
 }

@@ -12,25 +12,25 @@ import (
 // bounds of its own; a program that holds credentials has not.
 const examinationTimeout = 20 * time.Second
 
-// mark says how a check ended.
-type mark string
+// checkResult says how a check ended.
+type checkResult string
 
-// The marks.
+// The results.
 const (
-	markOK      mark = "ok"
-	markFailed  mark = "failed"
-	markWarning mark = "warning" // something to know, and no reason to stop
-	markSkipped mark = "skipped" // nothing is known
+	checkOK      checkResult = "ok"
+	checkFailed  checkResult = "failed"
+	checkWarning checkResult = "warning" // something to know, and no reason to stop
+	checkSkipped checkResult = "skipped" // nothing is known
 )
 
 // diagnosis is one thing that a check has found.
 type diagnosis struct {
-	Group   string `json:"group"` // of checks: "git"
-	Check   string `json:"check"` // "working tree"
-	Result  mark   `json:"result"`
-	Message string `json:"message"`
-	Mend    string `json:"mend,omitempty"` // what to do; never empty if it failed
-	lacks   string // check without which this one makes no sense; empty if it was made
+	Group   string      `json:"group"` // of checks: "git"
+	Check   string      `json:"check"` // "working tree"
+	Result  checkResult `json:"result"`
+	Message string      `json:"message"`
+	Mend    string      `json:"mend,omitempty"` // what to do; never empty if it failed
+	lacks   string      // check without which this one makes no sense; empty if it was made
 }
 
 // examined is a check. It may find several things, and nothing if the site has
@@ -49,12 +49,12 @@ type examined struct {
 
 // failed says whether one thing is wrong.
 func (e *examined) failed() bool {
-	return slices.ContainsFunc(e.found, func(d diagnosis) bool { return d.Result == markFailed })
+	return slices.ContainsFunc(e.found, func(d diagnosis) bool { return d.Result == checkFailed })
 }
 
 // told says whether others can build on what was found.
 func (e *examined) told() bool {
-	return !e.failed() && !slices.ContainsFunc(e.found, func(d diagnosis) bool { return d.Result == markSkipped })
+	return !e.failed() && !slices.ContainsFunc(e.found, func(d diagnosis) bool { return d.Result == checkSkipped })
 }
 
 // cause is the check that keeps others from being made: this one, or that
@@ -88,7 +88,7 @@ func examine(ctx context.Context, checks []*examined, tell func(*examined)) {
 
 func (e *examined) complete(d *diagnosis) {
 	d.Group, d.Check = e.group, e.name
-	if d.Result == markFailed && d.Mend == "" {
+	if d.Result == checkFailed && d.Mend == "" {
 		d.Mend = e.mend
 	}
 }
@@ -102,7 +102,7 @@ func (e *examined) run(ctx context.Context, checks map[string]*examined) []diagn
 		<-checks[name].done
 		if !checks[name].told() {
 			name = checks[name].cause()
-			return []diagnosis{{Result: markSkipped, Message: e.name + ": not before " + name + " is well", lacks: name}}
+			return []diagnosis{{Result: checkSkipped, Message: e.name + ": not before " + name + " is well", lacks: name}}
 		}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, examinationTimeout, fmt.Errorf("no answer within %s", examinationTimeout))
@@ -113,6 +113,6 @@ func (e *examined) run(ctx context.Context, checks map[string]*examined) []diagn
 	case found := <-answer:
 		return found
 	case <-ctx.Done(): // it may be stuck where no context reaches
-		return []diagnosis{{Result: markFailed, Message: e.name + ": " + context.Cause(ctx).Error()}}
+		return []diagnosis{{Result: checkFailed, Message: e.name + ": " + context.Cause(ctx).Error()}}
 	}
 }
