@@ -146,6 +146,7 @@ func codeGroups(s site.Site, files []file) []group {
 var coreFolders = map[site.Preset][]string{
 	site.WordPress: {"wp-admin", "wp-includes"},
 	site.Drupal:    {"core"},
+	site.MediaWiki: {"includes", "languages", "maintenance", "resources"},
 }
 
 func groupOf(s site.Site, name string) string {

@@ -25,9 +25,9 @@ func presetFiles(s site.Site) (map[string]string, error) {
 		}
 		files[strings.TrimPrefix(target, "/")] = string(content)
 	}
-	if s.Preset == site.WordPress {
-		// Where its scripts find WordPress, or a folder that has it.
-		docroot := path.Join(presetDir, "wordpress/docroot")
+	if s.Preset == site.WordPress || s.Preset == site.MediaWiki {
+		// Where its scripts find the CMS, or a folder that has it.
+		docroot := path.Join(presetDir, string(s.Preset), "docroot")
 		files[strings.TrimPrefix(docroot, "/")] = path.Join(site.CodeDir, s.Build.Docroot) + "\n"
 	}
 	return files, nil
@@ -59,6 +59,14 @@ func presetTargets(s site.Site) map[string]string {
 			targets["wordpress/production.php"] = path.Join(path.Dir(docroot), "config/environments/production.php")
 		}
 		return targets
+	case site.MediaWiki:
+		return map[string]string{
+			"mediawiki/settings.php":      path.Join(presetDir, "mediawiki/settings.php"),
+			"mediawiki/maintenance.php":   path.Join(presetDir, "mediawiki/maintenance.php"),
+			"mediawiki/migrate.php":       path.Join(presetDir, "mediawiki/migrate.php"),
+			"mediawiki/cron.php":          path.Join(presetDir, "mediawiki/cron.php"),
+			"mediawiki/LocalSettings.php": path.Join(docroot, "LocalSettings.php"),
+		}
 	default:
 		return nil
 	}

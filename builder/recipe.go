@@ -67,12 +67,18 @@ func apacheConfiguration(s site.Site) (string, error) {
 	for _, folder := range s.MountPoints() {
 		uploads = append(uploads, map[string]any{"path": path.Join(site.CodeDir, folder)})
 	}
+	docroot := path.Join(site.CodeDir, s.Build.Docroot)
+	var mediawiki []map[string]any
+	if s.Preset == site.MediaWiki {
+		mediawiki = append(mediawiki, map[string]any{"index": path.Join(docroot, "index.php")})
+	}
 	return templates.Render("build/apache2.conf", map[string]any{
-		"docroot":  path.Join(site.CodeDir, s.Build.Docroot),
-		"fallback": s.Build.Fallback,
-		"drupal":   s.Preset == site.Drupal,
-		"writable": len(uploads) > 0,
-		"uploads":  uploads,
+		"docroot":   docroot,
+		"fallback":  s.Build.Fallback,
+		"drupal":    s.Preset == site.Drupal,
+		"mediawiki": mediawiki,
+		"writable":  len(uploads) > 0,
+		"uploads":   uploads,
 	})
 }
 

@@ -67,8 +67,15 @@ func drupalSite() site.Site {
 	return s
 }
 
+func mediawikiSite() site.Site {
+	s := phpSite()
+	s.Preset = site.MediaWiki
+	s.Files = &site.Files{Volume: &site.FilesVolume{Path: "images"}}
+	return s
+}
+
 func TestRecipe(t *testing.T) {
-	for name, s := range map[string]site.Site{"php": phpSite(), "wordpress": wordpressSite(), "drupal": drupalSite()} {
+	for name, s := range map[string]site.Site{"php": phpSite(), "wordpress": wordpressSite(), "drupal": drupalSite(), "mediawiki": mediawikiSite()} {
 		t.Run(name, func(t *testing.T) {
 			dockerfile, err := Dockerfile(s)
 			require.NoError(t, err)
@@ -93,6 +100,11 @@ func TestConfigurationFiles(t *testing.T) {
 		"usr/local/share/sitectl/drupal/settings.php", "usr/local/share/sitectl/drupal/migrate.php",
 		"var/www/site/web/sites/default/settings.php", "var/www/site/web/sites/default/settings.local.php",
 	}
+	mediawiki := []string{
+		"usr/local/share/sitectl/mediawiki/settings.php", "usr/local/share/sitectl/mediawiki/maintenance.php",
+		"usr/local/share/sitectl/mediawiki/migrate.php", "usr/local/share/sitectl/mediawiki/cron.php",
+		"usr/local/share/sitectl/mediawiki/docroot", "var/www/site/w/LocalSettings.php",
+	}
 	composer := &site.Composer{}
 	always := []string{"etc/apache2/apache2.conf", "etc/php/site.ini", "usr/local/share/sitectl/health.php"}
 	tests := map[string]struct {
@@ -107,6 +119,7 @@ func TestConfigurationFiles(t *testing.T) {
 		"wordpress in a folder":      {site.WordPress, "web", nil, append(wordpress, "var/www/site/wp-config.php")},
 		"wordpress in a deep folder": {site.WordPress, "a/b", nil, append(wordpress, "var/www/site/a/wp-config.php")},
 		"bedrock":                    {site.WordPress, "web", composer, bedrock},
+		"mediawiki":                  {site.MediaWiki, "w", nil, mediawiki},
 		"drupal":                     {site.Drupal, "web", composer, drupal},
 	}
 	for name, test := range tests {

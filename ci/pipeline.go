@@ -12,7 +12,7 @@ import (
 // Where pipelines find what they include: the folders ci and templates of
 // sitectl's own repository, by the major version.
 const (
-	component = "gitlab.com/sitectl/sitectl/ship@1"
+	component = "gitlab.com/sitectl/sitectl/ship@v1"
 	remote    = "https://raw.githubusercontent.com/sitectl/sitectl/v1/ci/gitlab/sitectl.gitlab-ci.yml"
 	action    = "sitectl/sitectl/ci/github@v1"
 )

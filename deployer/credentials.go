@@ -54,6 +54,9 @@ func credentials(s site.Site) []credential {
 			mounted: true,
 		})
 	}
+	if s.Preset == site.MediaWiki {
+		list = append(list, credential{name: "mediawiki", random: []string{"secret-key", "admin-password"}, mounted: true})
+	}
 	if s.Preset == site.Drupal {
 		list = append(list, credential{name: "drupal", random: []string{"hash-salt", "admin-password"}, mounted: true})
 	}

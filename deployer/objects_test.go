@@ -61,6 +61,7 @@ func TestObjectsGolden(t *testing.T) {
 		{"everything", "staging"},
 		{"wordpress", ""},
 		{"drupal", ""},
+		{"mediawiki", ""},
 		{"database", ""},
 		{"gateway", ""},
 		{"shop", ""},

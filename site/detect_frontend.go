@@ -100,7 +100,8 @@ func unusual(script string) string {
 // frontend finds the front end of a site that is made of more: that of the
 // whole repository, or of a theme.
 func (s *survey) frontend() {
-	if s.draft.Build.Frontend != nil {
+	// The package.json of MediaWiki is for who works on MediaWiki.
+	if s.draft.Build.Frontend != nil || s.draft.Preset == MediaWiki {
 		return
 	}
 	candidates := []string{"."}

@@ -23,6 +23,7 @@ type siteKind struct {
 // kinds are in the order in which they are looked for: a system before what it
 // is made of.
 var kinds = []siteKind{
+	{preset: MediaWiki, find: (*survey).findMediaWiki},
 	{preset: WordPress, find: (*survey).findBedrock, arrange: (*survey).arrangeBedrock},
 	{preset: WordPress, find: signedBy("wp-load.php", "wp-settings.php", "wp-config-sample.php", "wp-content", "wp-config.php")},
 	{preset: Drupal, find: (*survey).findDrupal},
@@ -77,6 +78,15 @@ func (s *survey) settle(preset Preset, docroot, sign string) {
 		s.draft.Build.Docroot = docroot
 		s.because("build.docroot", docroot, sign)
 	}
+}
+
+func (s *survey) findMediaWiki() (string, string) {
+	for _, docroot := range docroots {
+		if sign := s.firstFile(docroot, "includes/WebStart.php"); sign != "" && s.isFile(path.Join(docroot, "maintenance/update.php")) {
+			return docroot, sign
+		}
+	}
+	return "", ""
 }
 
 // findBedrock finds WordPress as a Composer project (https://roots.io/bedrock/).

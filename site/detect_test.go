@@ -83,6 +83,14 @@ func TestDetect(t *testing.T) {
 			notes: []string{"wp-content/themes/theirs/package.json has a script build, too; only one front end is built."},
 			file:  "preset: wordpress\nbuild:\n  frontend: {dir: wp-content/themes/ours, script: production}\n",
 		},
+		"MediaWiki": {
+			files: []string{
+				"index.php", "includes/WebStart.php", "maintenance/update.php", "vendor/autoload.php", "composer.json {}",
+				`package.json {"scripts": {"build": "x"}}`, "package-lock.json",
+			},
+			reasons: []string{"preset mediawiki: includes/WebStart.php"},
+			file:    "preset: mediawiki\n",
+		},
 		"Drupal": {
 			files:   []string{`composer.json {"require": {"drupal/core-recommended": "^11"}, "extra": {"drupal-scaffold": {"locations": {"web-root": "docroot/"}}}}`, "composer.lock {}"},
 			reasons: []string{"preset drupal: composer.json requires drupal/core-recommended", "build.docroot docroot: composer.json requires drupal/core-recommended"},

@@ -12,7 +12,7 @@ import (
 var presetFiles embed.FS
 
 // presets lists the presets in the order in which they are suggested.
-var presets = []string{string(PHP), string(Drupal), string(WordPress), string(CodeIgniter), string(Grav)}
+var presets = []string{string(PHP), string(Drupal), string(WordPress), string(MediaWiki), string(CodeIgniter), string(Grav)}
 
 // Presets are the names of the presets, in the order in which they are
 // suggested.

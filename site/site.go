@@ -13,6 +13,7 @@ const (
 	PHP         Preset = "php"
 	WordPress   Preset = "wordpress"
 	Drupal      Preset = "drupal"
+	MediaWiki   Preset = "mediawiki"
 	CodeIgniter Preset = "codeigniter"
 	Grav        Preset = "grav"
 )

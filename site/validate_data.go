@@ -170,7 +170,7 @@ func (c *check) oneNode() {
 }
 
 // reservedSecrets are made by sitectl itself.
-var reservedSecrets = []string{"database", "drupal", "mysql-root", "registry", "wordpress"}
+var reservedSecrets = []string{"database", "drupal", "mediawiki", "mysql-root", "registry", "wordpress"}
 
 // maxSecretName leaves room for what sitectl puts before the name to call a
 // volume by, within the 63 characters of a DNS label.

@@ -14,8 +14,8 @@ func (c *check) identity() {
 	c.namespace()
 	c.image("image", s.Image)
 	c.expect(isPreset(string(s.Preset)), "preset", string(s.Preset), oneOf(presets), suggest(string(s.Preset), presets))
-	if s.Preset == WordPress && s.Database == nil && s.Deploy == nil {
-		c.conflict("database", "the preset wordpress needs a database", "leave the key out for its default")
+	if (s.Preset == WordPress || s.Preset == MediaWiki) && s.Database == nil && s.Deploy == nil {
+		c.conflict("database", "the preset "+string(s.Preset)+" needs a database", "leave the key out for its default")
 	}
 }
 
