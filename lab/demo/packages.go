@@ -16,6 +16,13 @@ type debianPackages struct {
 	cache string // a folder that is kept from one run to the next, for apt's lists
 }
 
+// packagesOf are packages for an application, of the release that images are
+// made of, so that it fits their PHP.
+func packagesOf(application string, names ...string) (debianPackages, error) {
+	cache, err := os.UserCacheDir()
+	return debianPackages{suite: "trixie", names: names, cache: filepath.Join(cache, "sitectl-lab", application)}, err
+}
+
 // extract downloads the packages, checks their signatures as apt does, and
 // unpacks them into a folder.
 func (p debianPackages) extract(ctx context.Context, folder string) error {

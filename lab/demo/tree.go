@@ -6,14 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
 )
 
 // copyTree copies a folder of a root file system to a folder outside of it.
-// A symbolic link becomes the file that it leads to within the root, so that
-// the copy needs nothing of what was around the original. Files named in
-// except, at the top of the folder, are left out.
+// A symbolic link becomes the file or the folder that it leads to within the
+// root, so that the copy needs nothing of what was around the original. What is
+// named in except, at the top of the folder, is left out.
 func copyTree(root, folder, target string, except []string) error {
 	if err := os.MkdirAll(target, 0o755); err != nil {
 		return err
@@ -26,22 +27,16 @@ func copyTree(root, folder, target string, except []string) error {
 		if slices.Contains(except, entry.Name()) {
 			continue
 		}
-		from, to := filepath.Join(folder, entry.Name()), filepath.Join(target, entry.Name())
-		if entry.IsDir() {
-			err = copyTree(root, from, to, nil)
-		} else {
-			err = copyFile(root, from, to)
-		}
-		if err != nil {
+		if err := copyEntry(root, filepath.Join(folder, entry.Name()), filepath.Join(target, entry.Name())); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// copyFile copies what a path leads to, which has to be a file within the
-// root.
-func copyFile(root, path, target string) error {
+// copyEntry copies what a path leads to within the root: a file, or a folder
+// that the path is not itself in.
+func copyEntry(root, path, target string) error {
 	resolved, err := securejoin.SecureJoin(root, path)
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", path, err)
@@ -50,8 +45,22 @@ func copyFile(root, path, target string) error {
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", path, err)
 	}
+	if !info.IsDir() {
+		return copyFile(resolved, target, info)
+	}
+	folder, err := filepath.Rel(root, resolved)
+	if err != nil {
+		return fmt.Errorf("follow %s: %w", path, err)
+	}
+	if strings.HasPrefix(path+"/", folder+"/") && path != folder {
+		return fmt.Errorf("follow %s: it is in the folder that it leads to", path)
+	}
+	return copyTree(root, folder, target, nil)
+}
+
+func copyFile(resolved, target string, info os.FileInfo) error {
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("follow %s: %s is not a file", path, resolved)
+		return fmt.Errorf("follow %s: it is not a file", resolved)
 	}
 	in, err := os.Open(resolved)
 	if err != nil {

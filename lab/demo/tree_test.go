@@ -35,6 +35,9 @@ func TestCopyTreeMakesLinksFiles(t *testing.T) {
 		"usr/share/site/lib/absolute":  "->/etc/ssl/all.crt",
 		"usr/share/site/lib/twice":     "->relative",
 		"usr/share/site/lib/above":     "->../../../../../../../etc/ssl/all.crt",
+		"usr/share/site/themes":        "->/var/lib/site/themes",
+		"var/lib/site/themes/plain":    "->../../../../usr/share/themes/plain",
+		"usr/share/themes/plain/a.css": "style",
 		"usr/share/javascript/code.js": "code",
 		"etc/ssl/all.crt":              "certificates",
 	})
@@ -59,17 +62,19 @@ func TestCopyTreeMakesLinksFiles(t *testing.T) {
 		"lib/absolute":  "certificates",
 		"lib/twice":     "code",
 		"lib/above":     "certificates", // the root has nothing above it
+
+		"themes/plain/a.css": "style",
 	}, got)
 }
 
 func TestCopyTreeRefusesWhatItCannotComplete(t *testing.T) {
 	for name, link := range map[string]string{
 		"dangling": "->/usr/share/php/missing.php",
-		"folder":   "->/usr/share/php",
 		"loop":     "->loop",
+		"above":    "->../site",
 	} {
 		t.Run(name, func(t *testing.T) {
-			root := newRoot(t, map[string]string{"site/" + name: link, "usr/share/php/a.php": "a"})
+			root := newRoot(t, map[string]string{"site/" + name: link})
 			err := copyTree(root, "site", t.TempDir(), nil)
 			assert.ErrorContains(t, err, "follow site/"+name+": ")
 		})

@@ -30,20 +30,7 @@ type wordpress struct {
 func (w *wordpress) address() string { return "wordpress.localhost" }
 
 func (w *wordpress) write(ctx context.Context, folder string) error {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return err
-	}
-	packages := debianPackages{
-		suite: "trixie", // that of the image, so that WordPress and PHP fit each other
-		names: []string{
-			"wordpress", "wordpress-theme-twentytwentyfive",
-			// What WordPress links to in the rest of the system.
-			"ca-certificates", "libjs-cropper", "libjs-lodash", "libjs-underscore", "php-getid3",
-		},
-		cache: filepath.Join(cache, "sitectl-lab", "wordpress"),
-	}
-	if err := writeWordPress(ctx, packages, folder); err != nil {
+	if err := writeWordPress(ctx, folder); err != nil {
 		return err
 	}
 	return os.CopyFS(folder, w.files)
@@ -51,7 +38,14 @@ func (w *wordpress) write(ctx context.Context, folder string) error {
 
 // writeWordPress writes the WordPress of Debian's packages into a folder, as
 // upstream releases it: complete in itself, and not configured.
-func writeWordPress(ctx context.Context, packages debianPackages, folder string) error {
+func writeWordPress(ctx context.Context, folder string) error {
+	packages, err := packagesOf("wordpress",
+		"wordpress", "wordpress-theme-twentytwentyfive",
+		// What WordPress links to in the rest of the system.
+		"ca-certificates", "libjs-cropper", "libjs-lodash", "libjs-underscore", "php-getid3")
+	if err != nil {
+		return err
+	}
 	root, err := os.MkdirTemp("", "sitectl-demo-wordpress-")
 	if err != nil {
 		return err

@@ -1,0 +1,113 @@
+//go:build lab
+
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/util/rand"
+
+	"github.com/sitectl/sitectl/lab/load"
+)
+
+// TestInitShips: for code as it comes, `sitectl init` and `sitectl ship` are
+// all that is needed.
+func TestInitShips(t *testing.T) {
+	environment, err := readEnvironment()
+	require.NoError(t, err)
+	sitectl := buildSitectl(t)
+	for _, site := range []struct {
+		name   string
+		write  func(ctx context.Context, folder string) error
+		page   string   // a path
+		shows  []string // what its answer has in it
+		closed []string // paths that are not for visitors
+		cron   string   // a CronJob
+	}{
+		{
+			name: "wordpress", write: writeWordPress,
+			page: "/", shows: []string{"Hello world!"}, cron: "wp-cron",
+		},
+		{
+			name: "mediawiki", write: writeMediaWiki,
+			page: "/", shows: []string{"MediaWiki has been installed"}, cron: "jobs",
+			closed: []string{"/maintenance/update.php", "/mw-config/index.php", "/LocalSettings.php", "/vendor/autoload.php", "/extensions/Cite/ServiceWiring.php"},
+		},
+		{name: "guestbook", write: sampleCode("guestbook"), page: "/", shows: []string{"Guestbook"}},
+		{name: "codeigniter", write: sampleCode("codeigniter"), page: "/hello/Ada", shows: []string{"Hello, Ada", "uploads: writable", "cache: writable"}},
+		{name: "react", write: sampleCode("react"), page: "/some/page", shows: []string{"<title>A site without PHP</title>"}},
+	} {
+		t.Run(site.name, func(t *testing.T) {
+			t.Parallel()
+			id := "init-" + site.name + "-" + rand.String(5)
+			s := &initSite{sitectl: sitectl, environment: environment, id: id, repository: repository(filepath.Join(t.TempDir(), "site"))}
+			require.NoError(t, site.write(t.Context(), string(s.repository)))
+			s.ship(t)
+			visitor := s.visitor(t)
+			_, err = visitor.get(t.Context(), site.page, load.Page(site.shows...))
+			assert.NoError(t, err)
+			for _, path := range site.closed {
+				answer, err := visitor.send(t.Context(), http.MethodGet, path, nil, nil)
+				require.NoError(t, err)
+				assert.Equal(t, http.StatusForbidden, answer.Status, path)
+			}
+			if site.cron != "" {
+				s.do(t, "cron", "run", site.cron)
+			}
+		})
+	}
+}
+
+// sampleCode writes a site of testdata/sites without its site file.
+func sampleCode(name string) func(context.Context, string) error {
+	return func(_ context.Context, folder string) error {
+		return errors.Join(
+			os.CopyFS(folder, os.DirFS(filepath.Join("..", "..", "testdata", "sites", name))),
+			os.Remove(filepath.Join(folder, "site.yaml")))
+	}
+}
+
+// initSite is a site that has nothing but its code.
+type initSite struct {
+	sitectl     string
+	environment environment
+	id          string
+	repository  repository
+}
+
+func (s *initSite) address() string { return s.id + ".localhost" }
+
+// ship does what a person does with it.
+func (s *initSite) ship(t *testing.T) {
+	cluster, err := newClient(s.environment.kubeconfig)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, removeNamespace(context.Background(), cluster, namespace(s.address()))) })
+	require.NoError(t, s.repository.create(t.Context()))
+	s.do(t, "init", "--yes", "--site", s.address(), "--image", s.environment.registry+"/test/"+s.id)
+	require.NoError(t, s.repository.commit(t.Context(), "Ship with sitectl"))
+	s.do(t, "ship")
+}
+
+func (s *initSite) do(t *testing.T, arguments ...string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), s.sitectl, arguments...)
+	command.Dir = string(s.repository)
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, "sitectl %v:\n%s", arguments, output)
+	t.Logf("sitectl %v\n%s", arguments, output)
+}
+
+func (s *initSite) visitor(t *testing.T) *browser {
+	visitor, err := newBrowser(s.environment.ingress, s.address())
+	require.NoError(t, err)
+	require.NoError(t, visitor.awaitIngress(t.Context()))
+	return visitor
+}
