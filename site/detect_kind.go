@@ -1,6 +1,8 @@
 package site
 
 import (
+	"bytes"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -23,9 +25,9 @@ type siteKind struct {
 // kinds are in the order in which they are looked for: a system before what it
 // is made of.
 var kinds = []siteKind{
-	{preset: MediaWiki, find: (*survey).findMediaWiki},
+	{preset: MediaWiki, find: (*survey).findMediaWiki, arrange: (*survey).arrangeMediaWiki},
 	{preset: WordPress, find: (*survey).findBedrock, arrange: (*survey).arrangeBedrock},
-	{preset: WordPress, find: signedBy("wp-load.php", "wp-settings.php", "wp-config-sample.php", "wp-content", "wp-config.php")},
+	{preset: WordPress, find: signedBy("wp-load.php", "wp-settings.php", "wp-config-sample.php", "wp-content", "wp-config.php"), arrange: (*survey).arrangeWordPress},
 	{preset: Drupal, find: (*survey).findDrupal},
 	{preset: CodeIgniter, find: (*survey).findCodeIgniter},
 	{preset: Grav, find: (*survey).findGrav},
@@ -87,6 +89,25 @@ func (s *survey) findMediaWiki() (string, string) {
 		}
 	}
 	return "", ""
+}
+
+func (s *survey) arrangeMediaWiki() {
+	s.lookAtConfiguration("LocalSettings.php", "sitectl/mediawiki/settings.php",
+		"begin it with require '/usr/local/share/sitectl/mediawiki/settings.php';")
+}
+
+func (s *survey) arrangeWordPress() {
+	s.lookAtConfiguration("wp-config.php", "/wp-config.php", "end it with require dirname(__DIR__) . '/wp-config.php';")
+}
+
+// lookAtConfiguration notes a configuration of the site's own that does not
+// ask for the one that the preset brings along: it takes its place.
+func (s *survey) lookAtConfiguration(name, other, how string) {
+	name = path.Join(s.docroot, name)
+	content, err := fs.ReadFile(s.folder, name)
+	if err == nil && !bytes.Contains(content, []byte(other)) {
+		s.note(name + " says itself where the database is. For the one that sitectl makes, take it out of git, or " + how)
+	}
 }
 
 // findBedrock finds WordPress as a Composer project (https://roots.io/bedrock/).

@@ -66,6 +66,19 @@ func TestDetect(t *testing.T) {
 			reasons: []string{"preset wordpress: wp-load.php"},
 			file:    "preset: wordpress\n",
 		},
+		"WordPress with a configuration": {
+			files:   []string{"wp-load.php", "wp-config.php <?php define('DB_NAME', 'x'); require_once ABSPATH . 'wp-settings.php';"},
+			reasons: []string{"preset wordpress: wp-load.php"},
+			notes: []string{
+				"wp-config.php says itself where the database is. For the one that sitectl makes, take it out of git, or end it with require dirname(__DIR__) . '/wp-config.php';",
+			},
+			file: "preset: wordpress\n",
+		},
+		"MediaWiki with a configuration": {
+			files:   []string{"w/index.php", "web/includes/WebStart.php", "web/maintenance/update.php", "web/LocalSettings.php <?php require '/usr/local/share/sitectl/mediawiki/settings.php';"},
+			reasons: []string{"preset mediawiki: web/includes/WebStart.php", "build.docroot web: web/includes/WebStart.php"},
+			file:    "preset: mediawiki\nbuild:\n  docroot: web\n",
+		},
 		"WordPress below": {
 			files:   []string{"web/wp-config-sample.php", "web/index.php", "README.md"},
 			reasons: []string{"preset wordpress: web/wp-config-sample.php", "build.docroot web: web/wp-config-sample.php"},
