@@ -111,8 +111,7 @@ var podStyles = map[deployer.PodState]string{
 func rolloutLines(rollout deployer.Rollout, now time.Time, c colors) []string {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(table, "    %s: %d of %d new pods available\n", rollout.Deployment, rollout.Available, rollout.Replicas)
-	_, _ = fmt.Fprintln(table, "      POD\tRELEASE\tSTATE\tAGE\tRESTARTS\tNODE")
+	_, _ = fmt.Fprintln(table, "    POD\tRELEASE\tSTATE\tAGE\tRESTARTS\tNODE")
 	for _, pod := range rollout.Pods {
 		release := "old"
 		if pod.New {
@@ -123,13 +122,13 @@ func rolloutLines(rollout deployer.Rollout, now time.Time, c colors) []string {
 			state += ": " + pod.Reason
 		}
 		age := max(0, now.Sub(pod.Created)).Truncate(time.Second)
-		_, _ = fmt.Fprintf(table, "      %s\t%s\t%s\t%s\t%d\t%s\n", pod.Name, release, state, age, pod.Restarts, pod.Node)
+		_, _ = fmt.Fprintf(table, "    %s\t%s\t%s\t%s\t%d\t%s\n", pod.Name, release, state, age, pod.Restarts, pod.Node)
 	}
 	_ = table.Flush()
 	lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
 	for i, pod := range rollout.Pods {
 		if style, ok := podStyles[pod.State]; ok {
-			lines[i+2] = c.paint(lines[i+2], style)
+			lines[i+1] = c.paint(lines[i+1], style)
 		}
 	}
 	return lines

@@ -21,15 +21,14 @@ var sampleRollout = deployer.Rollout{Deployment: "web", Replicas: 2, Available: 
 func TestRolloutLines(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	assert.Equal(t, []string{
-		"    web: 1 of 2 new pods available",
-		"      POD             RELEASE  STATE                      AGE     RESTARTS  NODE",
-		"      web-5d9c-x2x4z  old      ending                     3h0m0s  0         node-1",
-		"      web-7f6b-aaaaa  new      ready                      1m0s    0         node-1",
-		"      web-7f6b-bbbbb  new      failing: CrashLoopBackOff  4s      3         ",
+		"    POD             RELEASE  STATE                      AGE     RESTARTS  NODE",
+		"    web-5d9c-x2x4z  old      ending                     3h0m0s  0         node-1",
+		"    web-7f6b-aaaaa  new      ready                      1m0s    0         node-1",
+		"    web-7f6b-bbbbb  new      failing: CrashLoopBackOff  4s      3         ",
 	}, rolloutLines(sampleRollout, now, false))
 	painted := rolloutLines(sampleRollout, now, true)
-	assert.True(t, strings.HasPrefix(painted[3], "\x1b[32m"), "ready is green")
-	assert.True(t, strings.HasPrefix(painted[4], "\x1b[31m"), "failing is red")
+	assert.True(t, strings.HasPrefix(painted[2], "\x1b[32m"), "ready is green")
+	assert.True(t, strings.HasPrefix(painted[3], "\x1b[31m"), "failing is red")
 }
 
 // TestRolloutTable has the ages go on, second by second, until the step ends.
@@ -46,7 +45,7 @@ func TestRolloutTable(t *testing.T) {
 		table.tell(event{Kind: stepEnded, Step: "roll"})
 		log.Line("the end")
 
-		drawn := strings.Split(out.String(), "\x1b[3A\x1b[J")
+		drawn := strings.Split(out.String(), "\x1b[2A\x1b[J")
 		assert.Len(t, drawn, 4, "the event, two seconds, the end of the step")
 		for i, age := range []string{"0s", "1s", "2s", "2s"} {
 			assert.Contains(t, drawn[i], "web-1  new      starting  "+age)
