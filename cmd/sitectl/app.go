@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -34,12 +33,16 @@ const hiddenKey = "hidden"
 
 func newApp(stdout, stderr io.Writer) *cli.App {
 	return &cli.App{
-		Name:                  "sitectl",
-		Usage:                 "ship PHP sites: the commit you are on becomes the running site",
-		Version:               version(),
-		Description:           "Run it in the repository of a site, where site.yaml is. Every command explains itself: sitectl COMMAND --help.",
-		Flags:                 globalFlags(),
-		CustomAppHelpTemplate: cli.AppHelpTemplate + exitStatusHelp(allStatuses),
+		Name:        "sitectl",
+		Usage:       "ship PHP sites: the commit you are on becomes the running site",
+		Version:     version(),
+		Description: "Run it in the repository of a site, where site.yaml is. Every command explains itself: sitectl COMMAND --help.",
+		Flags:       globalFlags(),
+		CustomAppHelpTemplate: helpTemplate(cli.AppHelpTemplate, `
+			sitectl ship
+			sitectl plan -e staging   # what a ship would change there
+			sitectl status
+		`, allStatuses),
 		Commands: []*cli.Command{
 			initCommand(),
 			shipCommand(),
@@ -90,18 +93,21 @@ type page struct {
 }
 
 // group makes a command of commands.
-func group(name, usage string, commands ...*cli.Command) *cli.Command {
+func (p page) group(commands ...*cli.Command) *cli.Command {
 	return &cli.Command{
-		Name:            name,
-		Usage:           usage,
-		Subcommands:     commands,
-		HideHelpCommand: true,
-		OnUsageError:    wrongUsage,
+		Name:               p.name,
+		Usage:              p.usage,
+		ArgsUsage:          "COMMAND",
+		Description:        fold(p.description),
+		Subcommands:        commands,
+		CustomHelpTemplate: helpTemplate(cli.SubcommandHelpTemplate, p.examples, p.statuses),
+		HideHelpCommand:    true,
+		OnUsageError:       wrongUsage,
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
-				return cli.ShowSubcommandHelp(c)
+				return showSubcommands(c)
 			}
-			return unknown(c.Args().First(), commands, "sitectl "+name)
+			return unknown(c.Args().First(), commands, c.Command.HelpName)
 		},
 	}
 }
@@ -115,17 +121,17 @@ func (p page) command(action func(context.Context, options) error) *cli.Command 
 	return &cli.Command{
 		Name:               p.name,
 		Usage:              p.usage,
-		ArgsUsage:          cmp.Or(p.arguments, " "), // the library's own default is "[arguments...]"
-		Description:        p.description,
+		ArgsUsage:          p.arguments,
+		Description:        fold(p.description),
 		Flags:              append(p.own, withoutAliases(commandFlags(append(slices.Clone(p.flags), "color")), p.own)...),
-		CustomHelpTemplate: cli.CommandHelpTemplate + "\nEXAMPLES:\n" + indent(p.examples) + exitStatusHelp(p.statuses),
+		CustomHelpTemplate: helpTemplate(cli.CommandHelpTemplate, p.examples, p.statuses),
 		HideHelpCommand:    true,
 		OnUsageError:       wrongUsage,
 		Action: func(c *cli.Context) error {
 			if p.arguments == "" && c.Args().Present() {
 				return &usageError{
 					message: fmt.Sprintf("%s takes no arguments, but got %q", p.name, c.Args().First()),
-					hint:    "see sitectl " + p.name + " --help",
+					hint:    "see " + c.Command.HelpName + " --help",
 				}
 			}
 			arguments := c.Args().Slice()
@@ -188,12 +194,4 @@ func unknown(name string, commands []*cli.Command, program string) error {
 		message: fmt.Sprintf("unknown command %q", name),
 		hint:    strings.TrimSpace(cli.SuggestCommand(commands, name)) + " See " + program + " --help",
 	}
-}
-
-func indent(text string) string {
-	var out strings.Builder
-	for line := range strings.Lines(strings.TrimSpace(text)) {
-		out.WriteString("   " + strings.TrimSpace(line) + "\n")
-	}
-	return out.String()
 }

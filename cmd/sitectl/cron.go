@@ -12,7 +12,17 @@ import (
 )
 
 func cronCommand() *cli.Command {
-	return group("cron", "list, run, suspend and resume the site's CronJobs",
+	return page{
+		name:  "cron",
+		usage: "list, run, suspend and resume the site's CronJobs",
+		description: "They are those of site.yaml, of .sitectl/manifests and, in patch mode, those that deploy.cronJobs names. " +
+			"A ship sets what they run; what a person has suspended stays so.",
+		examples: `
+			sitectl cron list
+			sitectl cron run newsletter
+		`,
+		statuses: []status{statusDone, statusFailed, statusUsage, statusCancelled},
+	}.group(
 		page{
 			name:        "list",
 			usage:       "print the CronJobs",

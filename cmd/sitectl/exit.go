@@ -86,7 +86,7 @@ func is[E error](err error) bool {
 // exitStatusHelp is the last part of a help page.
 func exitStatusHelp(statuses []status) string {
 	var out strings.Builder
-	out.WriteString("\nEXIT STATUS:\n")
+	out.WriteString(exitStatusHeading)
 	for _, s := range statuses {
 		fmt.Fprintf(&out, "   %-4d %s\n", s, statusMeanings[s])
 	}

@@ -13,7 +13,7 @@ func schemaCommand() *cli.Command {
 		name:  "schema",
 		usage: "print the JSON schema of site.yaml",
 		description: "Prints the JSON schema (draft 7) by which editors complete and check a site file. An editor with a YAML language " +
-			"server finds it by itself if the first line of site.yaml is\n\n# yaml-language-server: $schema=" + site.SchemaURL,
+			"server finds it by itself if the first line of site.yaml is\n\n   # yaml-language-server: $schema=" + site.SchemaURL,
 		examples: `
 			sitectl schema
 			sitectl schema > .vscode/site.schema.json # for who is offline

@@ -30,7 +30,7 @@ func versionCommand() *cli.Command {
 		description: "Prints the version of sitectl, and the Go version and platform it was built with and for.",
 		examples:    "sitectl version --output json",
 		flags:       []string{"output"},
-		statuses:    []status{statusDone, statusUsage},
+		statuses:    []status{statusDone, statusFailed, statusUsage},
 	}.command(runVersion)
 }
 
