@@ -10,15 +10,15 @@ import (
 func (r *resolution) derive(extensions []string) {
 	if r.environment != "" {
 		r.site.Environment = r.environment
-		r.noteDefault("environment")
+		r.noteDerived("environment")
 	}
 	if r.places["namespace"] == nil {
 		r.site.Namespace = defaultNamespace(r.site.Address, r.site.Environment)
-		r.noteDefault("namespace")
+		r.noteDerived("namespace")
 	}
 	if r.places["build.runtime"] == nil {
 		r.site.Build.Runtime = defaultRuntime(r.site.Image)
-		r.noteDefault("build.runtime")
+		r.noteDerived("build.runtime")
 	}
 	r.deriveIngress()
 	r.deriveFilesPath()
@@ -26,7 +26,7 @@ func (r *resolution) derive(extensions []string) {
 	r.deriveDeploy()
 	if place := r.places[extensionsKey]; place != nil && !place.origin.inFile() {
 		for _, extension := range extensions {
-			r.noteDefault(joinIndex(extensionsKey, len(r.site.Build.PHP.Extensions)))
+			r.noteDerived(joinIndex(extensionsKey, len(r.site.Build.PHP.Extensions)))
 			r.site.Build.PHP.Extensions = append(r.site.Build.PHP.Extensions, extension)
 		}
 	}
@@ -38,7 +38,7 @@ func (r *resolution) deriveIngress() {
 	}
 	if r.places["ingress.hosts"] == nil {
 		r.site.Ingress.Hosts = []string{defaultHost(r.site.Address, r.site.Environment)}
-		r.noteDefault("ingress.hosts")
+		r.noteDerived("ingress.hosts")
 	}
 	if r.places["ingress.paths"] == nil {
 		r.site.Ingress.Paths = []string{"/"}
@@ -46,7 +46,7 @@ func (r *resolution) deriveIngress() {
 	}
 	if r.places["ingress.noindex"] == nil {
 		r.site.Ingress.Noindex = r.site.Environment != "" && r.site.Environment != production
-		r.noteDefault("ingress.noindex")
+		r.noteDerived("ingress.noindex")
 	}
 }
 
@@ -64,7 +64,7 @@ func (r *resolution) deriveFilesPath() {
 	}
 	below := strings.TrimPrefix(r.site.Files.Volume.Path, usual+"/")
 	r.site.Files.Volume.Path = path.Join(r.site.Build.Docroot, below)
-	r.noteDefault(key)
+	r.noteDerived(key)
 }
 
 // defaultDocroot is the docroot of a site that sets none.
@@ -108,8 +108,13 @@ func (r *resolution) deriveDeploy() {
 // mainDeployment is the Deployment on which a site is verified and recorded.
 const mainDeployment = "web"
 
-func (r *resolution) noteDefault(path string) {
-	r.places[path] = &value{kind: scalar, origin: Origin{Source: sourceDefault}, key: path}
+func (r *resolution) noteDefault(path string) { r.note(path, sourceDefault) }
+
+// noteDerived is for a default that is another one where other keys are.
+func (r *resolution) noteDerived(path string) { r.note(path, sourceDerived) }
+
+func (r *resolution) note(path, source string) {
+	r.places[path] = &value{kind: scalar, origin: Origin{Source: source}, key: path}
 }
 
 const extensionsKey = "build.php.extensions"

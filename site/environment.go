@@ -81,6 +81,14 @@ func (d decoder) isMapping(node *yaml.Node, key string) bool {
 	return message == ""
 }
 
+func (f *siteFile) environmentNames() []string {
+	names := make([]string, len(f.environments))
+	for i, environment := range f.environments {
+		names[i] = environment.name
+	}
+	return names
+}
+
 // choose returns the index of the environment to resolve: the one that is
 // named; without a name, "production" if the file declares it, else the only
 // one. A file that declares none has only itself, under the name in its key
@@ -90,10 +98,7 @@ func (f *siteFile) choose(name string) int {
 		f.refuseUndeclared(name)
 		return 0
 	}
-	names := make([]string, len(f.environments))
-	for i, environment := range f.environments {
-		names[i] = environment.name
-	}
+	names := f.environmentNames()
 	wanted := cmp.Or(name, production)
 	if chosen := slices.Index(names, wanted); chosen >= 0 {
 		return chosen

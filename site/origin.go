@@ -7,14 +7,18 @@ import (
 
 // Origin is where a value of a resolved site was written.
 type Origin struct {
-	// Source is the name of the site file, "preset <name>" or "default".
+	// Source is the name of the site file, "preset <name>", "default", or
+	// "derived" for a default that follows from other keys.
 	Source string `json:"source"`
+	// Environment is the one whose section of the site file has the value;
+	// empty for a value that no environment has for itself.
+	Environment string `json:"environment,omitempty"`
 	// Line and Column count from 1 and are 0 outside the site file.
 	Line   int `json:"line,omitempty"`
 	Column int `json:"column,omitempty"`
 }
 
-// String returns "site.yaml:12:3", "preset wordpress" or "default".
+// String returns "site.yaml:12:3", "preset wordpress", "default" or "derived".
 func (o Origin) String() string {
 	if o.Line == 0 {
 		return o.Source
@@ -22,9 +26,11 @@ func (o Origin) String() string {
 	return fmt.Sprintf("%s:%d:%d", o.Source, o.Line, o.Column)
 }
 
-// sourceDefault is the source of values that neither the file nor its preset
-// gives.
-const sourceDefault = "default"
+// The sources of values that neither the file nor its preset gives.
+const (
+	sourceDefault = "default"
+	sourceDerived = "derived"
+)
 
 // inFile tells values that the user wrote from those that sitectl filled in.
 func (o Origin) inFile() bool { return o.Line > 0 }
@@ -34,10 +40,25 @@ func (ps places) origins() map[string]Origin {
 	origins := make(map[string]Origin, len(ps))
 	for path, v := range ps {
 		if path != "" {
-			origins[path] = v.origin
+			origin := v.origin
+			origin.Environment = environmentOf(v.key)
+			origins[path] = origin
 		}
 	}
 	return origins
+}
+
+// environmentOf returns the environment in whose section a key is: "staging"
+// for "environments.staging.web.replicas".
+func environmentOf(key string) string {
+	name, found := strings.CutPrefix(key, environmentsKey+".")
+	if !found {
+		return ""
+	}
+	if end := strings.IndexAny(name, ".["); end >= 0 {
+		name = name[:end]
+	}
+	return name
 }
 
 // at finds the place in the site file at which a problem with a key is

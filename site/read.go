@@ -16,6 +16,8 @@ type Resolved struct {
 	// "cron[0].schedule" or `build.php.ini["opcache.enable"]`. A key that was
 	// removed by an explicit null is in it, too.
 	Origins map[string]Origin
+	// Environments are the names of those that the file declares, in order.
+	Environments []string
 }
 
 // Read reads a site file and resolves it for one environment. An empty
@@ -25,11 +27,8 @@ type Resolved struct {
 // The error is of type Problems and holds everything that is wrong with the
 // file, in any of its environments.
 func Read(path, environment string) (Site, error) {
-	data, err := readFile(path)
-	if err != nil {
-		return Site{}, Problems{{File: path, Message: unreadable(err)}}
-	}
-	return Parse(path, data, environment)
+	resolved, err := ResolveFile(path, environment)
+	return resolved.Site, err
 }
 
 // readFile reads no more than shows that a file is too large.
@@ -78,5 +77,37 @@ func Resolve(name string, data []byte, environment string) (Resolved, error) {
 	if err := report.err(); err != nil {
 		return Resolved{}, err
 	}
-	return Resolved{Site: resolutions[chosen].site, Origins: resolutions[chosen].places.origins()}, nil
+	return Resolved{
+		Site:         resolutions[chosen].site,
+		Origins:      resolutions[chosen].places.origins(),
+		Environments: file.environmentNames(),
+	}, nil
+}
+
+// Environments returns the names of the environments that a site file
+// declares, also if the rest of it is wrong; none if it cannot be read.
+func Environments(path string) []string {
+	data, err := readFile(path)
+	if err != nil {
+		return nil
+	}
+	report := &report{file: path}
+	root := parseDocument(data, report)
+	if root == nil {
+		return nil
+	}
+	file := decodeFile(root, report)
+	if file == nil {
+		return nil
+	}
+	return file.environmentNames()
+}
+
+// ResolveFile is Resolve for a file, as Read is Parse.
+func ResolveFile(path, environment string) (Resolved, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return Resolved{}, Problems{{File: path, Message: unreadable(err)}}
+	}
+	return Resolve(path, data, environment)
 }

@@ -25,13 +25,13 @@ environments:
 	for path, want := range map[string]string{
 		"site":                            "site.yaml:1:7",
 		"preset":                          "site.yaml:3:9",
-		"environment":                     "default",
-		"namespace":                       "default",
+		"environment":                     "derived",
+		"namespace":                       "derived",
 		"ingress":                         "preset wordpress",
-		"ingress.hosts":                   "default",
+		"ingress.hosts":                   "derived",
 		"build.base":                      "default",
 		"build.php.extensions":            "preset wordpress",
-		"build.php.extensions[7]":         "default",
+		"build.php.extensions[7]":         "derived",
 		"build.php.ini.memory_limit":      "site.yaml:4:35",
 		`build.php.ini["opcache.enable"]`: "site.yaml:4:57",
 		"web.replicas":                    "site.yaml:11:21",
@@ -52,6 +52,8 @@ environments:
 	}
 	assert.NotContains(t, resolved.Origins, "web.varnish.memory", "of a section that was removed")
 	assert.NotContains(t, resolved.Origins, "")
+	assert.Equal(t, "staging", resolved.Origins["web.replicas"].Environment)
+	assert.Empty(t, resolved.Origins["cache.memcached"].Environment)
 	assert.Nil(t, resolved.Site.Web.Varnish)
 }
 
