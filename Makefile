@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 
-.PHONY: build test test-long unit judge lab-test demo demo-down lab-up lab-down lint bench release image clean bin/sitectl bin/lab
+.PHONY: build test test-long unit shells judge lab-test demo demo-down lab-up lab-down lint bench release image clean bin/sitectl bin/lab
 
 build: bin/sitectl bin/lab
 
@@ -34,11 +34,25 @@ test: unit judge lab-test
 test-long: LONG := ,long
 test-long: test
 
-unit:
+unit: shells
 	echo '==> unit and script tests: site, builder, deployer, templates, ci and the commands'
 	go test ./...
 	echo '==> unit tests: the lab'
 	go test -C lab ./...
+
+# The unit tests complete command lines in real shells, and check the manual
+# pages with mandoc. Who is not root has those tests skipped that lack theirs.
+SHELLS := zsh fish mandoc
+shells:
+	missing=()
+	for program in $(SHELLS); do
+		command -v "$$program" >/dev/null || missing+=("$$program")
+	done
+	if (($${#missing[@]})) && [[ "$$(id -u)" = 0 ]] && command -v apt-get >/dev/null; then
+		echo "==> apt-get install $${missing[*]}"
+		apt-get update -q
+		DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$${missing[@]}"
+	fi
 
 # Needs the source of the Kubernetes that the lab builds, and downloads it.
 # -count 1, as the go command does not look at files outside of the module.

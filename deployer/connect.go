@@ -81,15 +81,27 @@ func Connect(s site.Site, opts Options) (*Deployer, error) {
 	return d, nil
 }
 
+// Contexts returns the names of the contexts that a kubeconfig has, sorted;
+// none if it cannot be read. An empty path stands for kubectl's rules.
+func Contexts(kubeconfig string) []string {
+	raw, err := loadKubeconfig("", kubeconfig).RawConfig()
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(raw.Contexts))
+}
+
+func loadKubeconfig(contextName, path string) clientcmd.ClientConfig {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = path
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: contextName})
+}
+
 // clientConfig reads the kubeconfig, and says which context of it is used;
 // none for the pod's own service account. The namespace it names is not used:
 // a site has its own.
 func clientConfig(contextName, path string) (*rest.Config, string, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = path
-	overrides := &clientcmd.ConfigOverrides{CurrentContext: contextName}
-	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
-
+	loader := loadKubeconfig(contextName, path)
 	raw, err := loader.RawConfig()
 	if err != nil {
 		return nil, "", fmt.Errorf("read kubeconfig: %w", err)

@@ -12,7 +12,7 @@ import (
 func TestExplain(t *testing.T) {
 	for key, want := range map[string]Explanation{
 		"site":                           {Key: "site", Type: "a host name in lower case, such as www.example.com", Required: true},
-		"preset":                         {Key: "preset", Type: "php, drupal or wordpress", Allowed: []any{"php", "drupal", "wordpress"}, Default: "php"},
+		"migrate.order":                  {Key: "migrate.order", Type: "before or after", Allowed: []any{"before", "after"}, Default: "before"},
 		"web.replicas":                   {Key: "web.replicas", Type: "a whole number of at least 1", Default: 2.0},
 		"web.verify.status":              {Key: "web.verify.status", Type: "a whole number from 100 to 599", Default: 200.0},
 		"web.rollout.drainDelay":         {Key: "web.rollout.drainDelay", Type: "a time span of whole seconds above 0, such as 30s, 5m or 1h30m", Default: "10s"},

@@ -66,6 +66,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			doctorCommand(),
 			configCommand(),
 			schemaCommand(),
+			completionCommand(),
+			completeCommand(),
 			versionCommand(),
 		},
 		Action:          unknownCommand,
@@ -115,15 +117,12 @@ func (p page) group(commands ...*cli.Command) *cli.Command {
 // command makes a command. One whose page names no arguments refuses them;
 // others find them in options.arguments.
 func (p page) command(action func(context.Context, options) error) *cli.Command {
-	if p.ships {
-		p.own = append(slices.Clone(p.own), pipelineFlags()...)
-	}
 	return &cli.Command{
 		Name:               p.name,
 		Usage:              p.usage,
 		ArgsUsage:          p.arguments,
 		Description:        fold(p.description),
-		Flags:              append(p.own, withoutAliases(commandFlags(append(slices.Clone(p.flags), "color")), p.own)...),
+		Flags:              p.allFlags(),
 		CustomHelpTemplate: helpTemplate(cli.CommandHelpTemplate, p.examples, p.statuses),
 		HideHelpCommand:    true,
 		OnUsageError:       wrongUsage,
@@ -158,6 +157,19 @@ func (p page) command(action func(context.Context, options) error) *cli.Command 
 			return action(c.Context, o)
 		},
 	}
+}
+
+// allFlags are the flags of the command, its own first.
+func (p page) allFlags() []cli.Flag {
+	own := slices.Clone(p.own)
+	if p.ships {
+		own = append(own, pipelineFlags()...)
+	}
+	flags := withoutAliases(commandFlags(append(slices.Clone(p.flags), "color")), own)
+	if output, ok := flagNamed(flags, "output").(*cli.StringFlag); ok && !p.ships {
+		output.Usage = "`FORMAT` of standard output: text, json"
+	}
+	return append(own, flags...)
 }
 
 // usageError is a command line that makes no sense.

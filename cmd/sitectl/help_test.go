@@ -12,10 +12,13 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// eachCommand calls a function for every command, those of commands included,
+// eachCommand calls a function for every visible command, those of commands included,
 // with its words: "cron list".
 func eachCommand(commands []*cli.Command, words string, do func(words string, c *cli.Command)) {
 	for _, command := range commands {
+		if command.Hidden {
+			continue
+		}
 		name := strings.TrimSpace(words + " " + command.Name)
 		do(name, command)
 		eachCommand(command.Subcommands, name, do)

@@ -30,7 +30,7 @@ func TestREADME(t *testing.T) {
 		assert.Contains(t, readme, fmt.Sprintf("| %d | %s |", s, statusMeanings[s]))
 	}
 	app := newApp(nil, nil)
-	for _, command := range app.Commands {
+	for _, command := range app.VisibleCommands() {
 		assert.Contains(t, readme, "`sitectl "+command.Name+"`")
 	}
 	for _, flag := range app.Flags {
