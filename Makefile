@@ -154,6 +154,7 @@ release:
 	export CGO_ENABLED=0 GOFLAGS= GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0 GOWORK=off GOTOOLCHAIN="go$$(go list -m -f '{{.GoVersion}}')"
 	time="$$(git log -1 --format=%ct)"
 	rm -rf bin/release
+	go run -trimpath -buildvcs=false ./cmd/sitectl man --dir bin/release/man
 	for platform in $(PLATFORMS); do
 		name="sitectl-$${platform/\//-}"
 		echo "==> release $(VERSION): $$name"
@@ -161,10 +162,12 @@ release:
 		GOOS="$${platform%/*}" GOARCH="$${platform#*/}" go build -trimpath -buildvcs=false \
 			-ldflags '-s -w -X main.linkedVersion=$(VERSION)' -o "bin/release/$$name/sitectl" ./cmd/sitectl
 		install -m 644 LICENSE README.md "bin/release/$$name"
+		cp -r bin/release/man cmd/sitectl/completion "bin/release/$$name"
 		tar --create --directory bin/release --format ustar --sort name --mtime "@$$time" --owner 0 --group 0 --numeric-owner \
 			--mode u=rwX,go=rX "$$name" | gzip --best --no-name > "bin/release/$$name.tar.gz"
 		rm -r "bin/release/$${name:?}"
 	done
+	rm -r bin/release/man
 	cd bin/release
 	sha256sum -- *.tar.gz > SHA256SUMS
 	cat SHA256SUMS

@@ -78,6 +78,19 @@ func parts(err error) []error {
 	return joined.Unwrap()
 }
 
+// hintedError is an error of somebody else's with what to do about it.
+type hintedError struct {
+	err  error
+	hint string
+}
+
+func (e *hintedError) Error() string { return e.err.Error() }
+
+func (e *hintedError) Unwrap() error { return e.err }
+
+// Hint says what to do about it.
+func (e *hintedError) Hint() string { return e.hint }
+
 // hint is what the innermost error that has a hint says.
 func hint(err error) string {
 	var hinted interface{ Hint() string }

@@ -31,7 +31,14 @@ func TestRelease(t *testing.T) {
 	sums := readFile(t, filepath.Join(one, "SHA256SUMS"))
 	assert.Regexp(t, `^[0-9a-f]{64}  sitectl-linux-`+runtime.GOARCH+`\.tar\.gz\n$`, sums)
 	assert.Equal(t, sums, readFile(t, filepath.Join(other, "SHA256SUMS")))
-	assert.Equal(t, []string{"LICENSE", "README.md", "sitectl"}, releasedFiles(t, one))
+	files := releasedFiles(t, one)
+	assert.Subset(t, files, []string{
+		"LICENSE", "README.md", "sitectl", "completion/sitectl.bash", "completion/sitectl.zsh", "completion/sitectl.fish",
+		"man/man1/sitectl.1", "man/man1/sitectl-ship.1", "man/man5/site.yaml.5",
+	})
+	for _, file := range files {
+		assert.Regexp(t, `^(LICENSE|README\.md|sitectl|(completion|man|man/man\d)/.*)$`, file)
+	}
 }
 
 // makeRelease clones this repository into a folder and makes the release for
