@@ -5,17 +5,17 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/util/rand"
-
-	"github.com/sitectl/sitectl/lab/load"
 )
 
 // TestInitShips: for code as it comes, `sitectl init` and `sitectl ship` are
@@ -51,13 +51,17 @@ func TestInitShips(t *testing.T) {
 			s := &initSite{sitectl: sitectl, environment: environment, id: id, repository: repository(filepath.Join(t.TempDir(), "site"))}
 			require.NoError(t, site.write(t.Context(), string(s.repository)))
 			s.ship(t)
-			visitor := s.visitor(t)
-			_, err = visitor.get(t.Context(), site.page, load.Page(site.shows...))
-			assert.NoError(t, err)
+			// The ingress learns of a new site a moment after the cluster does.
+			require.EventuallyWithT(t, func(c *assert.CollectT) {
+				status, body := s.get(c, site.page)
+				assert.Equal(c, http.StatusOK, status, body)
+				for _, text := range site.shows {
+					assert.Contains(c, body, text)
+				}
+			}, time.Minute, 200*time.Millisecond)
 			for _, path := range site.closed {
-				answer, err := visitor.send(t.Context(), http.MethodGet, path, nil, nil)
-				require.NoError(t, err)
-				assert.Equal(t, http.StatusForbidden, answer.Status, path)
+				status, _ := s.get(t, path)
+				assert.Equal(t, http.StatusForbidden, status, path)
 			}
 			if site.cron != "" {
 				s.do(t, "cron", "run", site.cron)
@@ -105,9 +109,20 @@ func (s *initSite) do(t *testing.T, arguments ...string) {
 	t.Logf("sitectl %v\n%s", arguments, output)
 }
 
-func (s *initSite) visitor(t *testing.T) *browser {
-	visitor, err := newBrowser(s.environment.ingress, s.address())
+// get asks the ingress as if it listened on port 80: a site that has been told
+// its address redirects to it.
+func (s *initSite) get(t require.TestingT, path string) (status int, body string) {
+	request, err := http.NewRequest(http.MethodGet, "http://"+s.environment.ingress+path, nil)
 	require.NoError(t, err)
-	require.NoError(t, visitor.awaitIngress(t.Context()))
-	return visitor
+	request.Host = s.address()
+	client := &http.Client{
+		Timeout:       30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	response, err := client.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(text)
 }
