@@ -128,7 +128,7 @@ func (p composerProject) inputs(s site.Site, tree *site.Tree) ([]string, error) 
 	for _, name := range s.Build.Composer.Include {
 		found := named(tree, name)
 		if len(found) == 0 {
-			return nil, &BuildError{Err: fmt.Errorf("build.composer.include: the commit has no %q", name)}
+			return nil, &BuildError{Err: fmt.Errorf("build.composer.include: the commit has no %q", name), hint: "commit it, or take it out of the site file"}
 		}
 		inputs = append(inputs, found...)
 	}

@@ -105,6 +105,13 @@ func registryHost(host string) string {
 	return host
 }
 
+func noPassword(host string, err error) error {
+	return &RegistryError{
+		Host: host, Doing: "read the registry password", Err: err, unread: true,
+		hint: "name a file that has it with --registry-password-file, or pipe it in with --registry-password-stdin",
+	}
+}
+
 func (c *credentials) fromFlags(host string) (login, error) {
 	if c.explicit.User == "" || host != c.host {
 		return login{}, nil
@@ -113,12 +120,12 @@ func (c *credentials) fromFlags(host string) (login, error) {
 	if c.explicit.PasswordFile != "" {
 		content, err := os.ReadFile(c.explicit.PasswordFile)
 		if err != nil {
-			return login{}, fmt.Errorf("read the registry password: %w", err)
+			return login{}, noPassword(host, err)
 		}
 		password = strings.TrimRight(string(content), "\r\n")
 	}
 	if password == "" {
-		return login{}, errors.New("read the registry password: it is empty")
+		return login{}, noPassword(host, errors.New("it is empty"))
 	}
 	return passwordLogin(c.explicit.User, password, "--registry-user"), nil
 }

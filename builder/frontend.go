@@ -166,7 +166,7 @@ func (p npmProject) inputs(tree *site.Tree, packages []string) ([]string, error)
 	for _, name := range include {
 		found := named(tree, name)
 		if len(found) == 0 {
-			return nil, &BuildError{Err: fmt.Errorf("build.frontend.include: the commit has no %q", name)}
+			return nil, &BuildError{Err: fmt.Errorf("build.frontend.include: the commit has no %q", name), hint: "commit it, or take it out of the site file"}
 		}
 		inputs = append(inputs, found...)
 	}

@@ -82,7 +82,7 @@ func (b *Builder) baseOf(ctx context.Context, s site.Site, tree *site.Tree) (bas
 		return b.resolveBase(ctx, s)
 	}
 	if _, ok := tree.Lookup(s.Build.Dockerfile); !ok {
-		return base{}, &BuildError{Err: fmt.Errorf("build.dockerfile: the commit has no file %q", s.Build.Dockerfile)}
+		return base{}, &BuildError{Err: fmt.Errorf("build.dockerfile: the commit has no file %q", s.Build.Dockerfile), hint: "commit it, or name the one that there is"}
 	}
 	content, err := tree.ReadFile(s.Build.Dockerfile)
 	if err != nil {

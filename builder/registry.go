@@ -195,10 +195,18 @@ func (r *repository) hint(err error) string {
 		return fullDisk(host)
 	case slices.Contains(passingStatuses, status):
 		return unwell(host)
+	case isUnreached(err):
+		return "is " + host + " the right address, and reachable from here?"
 	case mayPass(err):
 		return "is something between here and " + host + " that ends connections, like a proxy with a limit of time or size?"
 	}
 	return ""
+}
+
+// isUnreached tells that no connection came about at all. Of several attempts
+// the library keeps the text alone.
+func isUnreached(err error) bool {
+	return strings.Contains(err.Error(), "dial tcp")
 }
 
 func fullDisk(host string) string {

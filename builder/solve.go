@@ -75,7 +75,7 @@ func (b *Builder) attachables() ([]session.Attachable, error) {
 	}
 	store, err := secretsprovider.NewStore(sources)
 	if err != nil {
-		return nil, &BuildError{Err: fmt.Errorf("read build secret: %w", err)}
+		return nil, &BuildError{Err: fmt.Errorf("read build secret: %w", err), hint: "write it as --secret id=NAME,src=FILE, with a file that is there"}
 	}
 	attachables = append(attachables, secretsprovider.NewSecretProvider(store))
 	if b.options.SSH {

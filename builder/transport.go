@@ -60,13 +60,20 @@ func (b *Builder) roots(host string) (*x509.CertPool, error) {
 	for _, path := range paths {
 		pem, err := os.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("read CA of %s: %w", host, err)
+			return nil, unreadableCA(host, err)
 		}
 		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("read CA of %s: %s has no PEM certificate", host, path)
+			return nil, unreadableCA(host, fmt.Errorf("%s has no PEM certificate", path))
 		}
 	}
 	return roots, nil
+}
+
+func unreadableCA(host string, err error) error {
+	return &RegistryError{
+		Host: host, Doing: "read the CA of " + host, Err: err, unread: true,
+		hint: "name a PEM file with --registry-ca or the variable SITECTL_REGISTRY_CA, or leave both out",
+	}
 }
 
 // authorities are the PEM files of the CAs to trust for a registry, besides

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -104,15 +103,17 @@ func clientConfig(contextName, path string) (*rest.Config, string, error) {
 	loader := loadKubeconfig(contextName, path)
 	raw, err := loader.RawConfig()
 	if err != nil {
-		return nil, "", fmt.Errorf("read kubeconfig: %w", err)
+		return nil, "", &KubeconfigError{Err: err, hint: "name another one with --kubeconfig or the variable KUBECONFIG"}
 	}
 	if _, ok := raw.Contexts[contextName]; contextName != "" && !ok {
-		known := slices.Sorted(maps.Keys(raw.Contexts))
-		return nil, "", fmt.Errorf("read kubeconfig: no context %q (there is: %s)", contextName, strings.Join(known, ", "))
+		return nil, "", unknownContext(contextName, slices.Sorted(maps.Keys(raw.Contexts)))
 	}
 	config, err := loader.ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		return nil, "", noKubeconfig()
+	}
 	if err != nil {
-		return nil, "", fmt.Errorf("read kubeconfig: %w", err)
+		return nil, "", &KubeconfigError{Err: err, hint: "sitectl uses its current context; kubectl config view shows what is in it"}
 	}
 	return config, cmp.Or(contextName, raw.CurrentContext), nil
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"syscall"
 )
 
 // Resolved is a site together with the place each of its values was written
@@ -42,12 +44,19 @@ func readFile(path string) ([]byte, error) {
 }
 
 // unreadable drops the path from the error, for every problem begins with it.
-func unreadable(err error) string {
+func unreadable(path string, err error) Problem {
 	var failed *fs.PathError
 	if errors.As(err, &failed) {
 		err = failed.Err
 	}
-	return fmt.Sprintf("cannot read the site file: %v", err)
+	p := Problem{File: path, Message: fmt.Sprintf("cannot read the site file: %v", err)}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		p.Hint = "write one: sitectl init, or name another one with --file"
+	case errors.Is(err, syscall.EISDIR):
+		p.Hint = "name the file in it: --file " + filepath.Join(path, "site.yaml")
+	}
+	return p
 }
 
 // Parse is Read for a file that is already in memory; name is what its
@@ -107,7 +116,7 @@ func Environments(path string) []string {
 func ResolveFile(path, environment string) (Resolved, error) {
 	data, err := readFile(path)
 	if err != nil {
-		return Resolved{}, Problems{{File: path, Message: unreadable(err)}}
+		return Resolved{}, Problems{unreadable(path, err)}
 	}
 	return Resolve(path, data, environment)
 }

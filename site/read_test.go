@@ -87,8 +87,8 @@ func TestReadUnreadableFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(large, []byte(strings.Repeat("# comment\n", maxFileSize/10+1)), 0o600))
 	missing := filepath.Join(folder, "site.yaml")
 	for path, want := range map[string]string{
-		missing: missing + ": cannot read the site file: no such file or directory",
-		folder:  folder + ": cannot read the site file: is a directory",
+		missing: missing + ": cannot read the site file: no such file or directory; write one: sitectl init, or name another one with --file",
+		folder:  folder + ": cannot read the site file: is a directory; name the file in it: --file " + missing,
 		large:   large + ": the file is larger than 1024 KiB",
 	} {
 		_, err := Read(path, "")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -38,6 +39,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Version:     version(),
 		Description: "Run it in the repository of a site, where site.yaml is. Every command explains itself: sitectl COMMAND --help.",
 		Flags:       globalFlags(),
+		// A comma belongs to the value: --secret id=NAME,src=FILE.
+		DisableSliceFlagSeparator: true,
 		CustomAppHelpTemplate: helpTemplate(cli.AppHelpTemplate, `
 			sitectl ship
 			sitectl plan -e staging   # what a ship would change there
@@ -183,7 +186,7 @@ func (e *usageError) Hint() string { return e.hint }
 
 // wrongUsage turns what the flag parser says into a usageError.
 func wrongUsage(c *cli.Context, err error, _ bool) error {
-	message := err.Error()
+	message := doubleDashes(err.Error())
 	hint := "see " + c.Command.HelpName + " --help"
 	if name, found := strings.CutPrefix(message, "flag provided but not defined: "); found {
 		message = fmt.Sprintf("unknown flag %s", name)
@@ -191,8 +194,32 @@ func wrongUsage(c *cli.Context, err error, _ bool) error {
 			hint = "did you mean " + near + "? " + hint
 		}
 	}
+	if invalid := invalidValue.FindStringSubmatch(message); invalid != nil {
+		message = fmt.Sprintf("--%s cannot be %q", invalid[2], invalid[1])
+		hint = shapeOfFlag(flagNamed(c.Command.Flags, invalid[2]), hint)
+	}
 	return &usageError{message: message, hint: hint}
 }
+
+// invalidValue is how the flag parser words a value of the wrong type.
+var invalidValue = regexp.MustCompile(`^(?:could not parse|invalid value) "(.*)" for flag --?([\w-]+): `)
+
+// shapeOfFlag says how to write the value of a flag.
+func shapeOfFlag(flag cli.Flag, otherwise string) string {
+	switch flag.(type) {
+	case *cli.DurationFlag:
+		return "write it as 30s, 5m or 1h30m"
+	case *cli.IntFlag, *cli.Int64Flag:
+		return "write a whole number"
+	default:
+		return otherwise
+	}
+}
+
+// singleDash is a flag as the parser names it, whatever was typed.
+var singleDash = regexp.MustCompile(`(^| )-([A-Za-z][\w-]+)`)
+
+func doubleDashes(message string) string { return singleDash.ReplaceAllString(message, "$1--$2") }
 
 // unknownCommand runs if no command was named, or one that does not exist.
 func unknownCommand(c *cli.Context) error {

@@ -38,9 +38,9 @@ func TestFlagsAfterArguments(t *testing.T) {
 	assert.Equal(t, "json", o.output)
 
 	for message, arguments := range map[string][]string{
-		"unknown flag --nope":                 {"name", "--nope"},
-		"flag needs an argument: --word":      {"name", "--word"},
-		`invalid value "x" for flag --number`: {"name", "--number", "x"},
+		"unknown flag --nope":            {"name", "--nope"},
+		"flag needs an argument: --word": {"name", "--word"},
+		`--number cannot be "x"`:         {"name", "--number", "x"},
 	} {
 		_, err := runPage(t, p, arguments...)
 		var usage *usageError

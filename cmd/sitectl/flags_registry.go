@@ -63,7 +63,8 @@ func readRegistryOptions(c *cli.Context) (registryOptions, error) {
 // readMirrors reads pairs of the form HOST=URL.
 func readMirrors(pairs []string) (map[string]string, error) {
 	mirrors := map[string]string{}
-	for _, pair := range pairs {
+	// The variable has several with commas between them.
+	for pair := range strings.SplitSeq(strings.Join(pairs, ","), ",") {
 		if pair == "" {
 			continue // of a variable that is set to nothing
 		}
