@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 
-.PHONY: build test test-long unit shells judge lab-test demo demo-down lab-up lab-down lint bench release image clean bin/sitectl bin/lab
+.PHONY: build test test-long unit shells judge browser lab-test demo demo-down lab-up lab-down lint bench release image clean bin/sitectl bin/lab
 
 build: bin/sitectl bin/lab
 
@@ -27,7 +27,7 @@ bin/lab:
 # All tests. The lab is killed and started again several times by its own ones,
 # with everything in it, and is left running afterwards for the next time;
 # `make lab-down` removes it.
-test: unit judge lab-test
+test: unit judge browser lab-test
 
 # The same with many more turns of what is left to chance, such as the moments
 # at which ships are killed: hours instead of minutes.
@@ -59,6 +59,17 @@ shells:
 judge:
 	echo '==> kubeconform and kube-score: the objects of the sample sites'
 	go test -C lab/judge -count 1 .
+
+# Needs Debian's Chromium, and installs it. -count 1, as the go command does not
+# look at files outside of the module.
+browser:
+	if ! command -v chromium >/dev/null; then
+		echo '==> chromium: installed from Debian'
+		apt-get update -q
+		DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium
+	fi
+	echo '==> Chromium: the reports of ships'
+	go test -C lab/browser -count 1 .
 
 # platform sets the variables that the demo and the lab tests take. Who has
 # set them has a cluster, a registry and a builder of their own, and the lab is
@@ -111,7 +122,7 @@ lab-down: bin/lab
 	bin/lab down
 
 lint: bin/staticcheck bin/gofumpt
-	for module in . lab lab/judge; do
+	for module in . lab lab/browser lab/judge; do
 		echo "==> lint: module $$module"
 		pushd "$$module" >/dev/null
 		unformatted="$$(gofmt -l . && '$(CURDIR)/bin/gofumpt' -l .)"

@@ -49,7 +49,8 @@ func renderReport(view reportView) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the template of the report: %w", err)
 	}
-	page, err := template.New("report").Option("missingkey=error").Parse(string(text))
+	words := template.FuncMap{"count": func(n int, thing string) string { return count(int64(n), thing) }}
+	page, err := template.New("report").Funcs(words).Parse(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("parse the template of the report: %w", err)
 	}

@@ -33,6 +33,7 @@ type stateView struct {
 	Bar   *bar
 	State deployer.PodState
 	Text  string // "failing (CrashLoopBackOff) 3.1 s"
+	Title string // "failing (CrashLoopBackOff), from 1.2 s to 4.3 s"
 }
 
 var podStates = []deployer.PodState{
@@ -78,5 +79,6 @@ func stateOf(s recordedState, scale scale) stateView {
 	if s.reason != "" {
 		text += " (" + s.reason + ")"
 	}
-	return stateView{Bar: scale.bar(s.from, s.to), State: s.state, Text: text + " " + ci.Seconds(s.to.Sub(s.from))}
+	bar := scale.bar(s.from, s.to)
+	return stateView{Bar: bar, State: s.state, Text: text + " " + ci.Seconds(s.to.Sub(s.from)), Title: label(text) + ", " + bar.Label}
 }

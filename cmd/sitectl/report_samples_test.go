@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -106,7 +107,7 @@ func sampleResult(outcome string) result {
 
 func sampleLayers() *buildResult {
 	layer := func(group string, size int64, isNew bool) builder.Layer {
-		return builder.Layer{Group: group, Digest: fmt.Sprintf("sha256:%064x", size), Size: size, New: isNew}
+		return builder.Layer{Group: group, Digest: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(fmt.Sprint(group, size)))), Size: size, New: isNew}
 	}
 	layers := []builder.Layer{
 		layer("runtime", 61_000_000, false), layer("runtime", 4_200_000, false), layer("configuration", 12_300, false),

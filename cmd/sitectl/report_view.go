@@ -156,7 +156,7 @@ func factsOf(r *recorder, about reportAbout) []fact {
 			facts = append(facts, f)
 		}
 	}
-	add(fact{Name: "Site", Value: result.URL, Link: result.URL})
+	add(fact{Name: "Site", Value: result.URL, Link: webAddress(result.URL)})
 	add(fact{Name: "Environment", Value: result.Environment})
 	add(fact{Name: "Namespace", Value: result.Namespace, Code: true})
 	add(fact{Name: "Commit", Value: cmp.Or(result.Commit.SHA, result.Commit.Tag), Code: true})
