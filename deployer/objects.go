@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -100,7 +101,7 @@ func renderAll(s site.Site, own site.Own, image site.Image, mounted string) ([]O
 func (d *Deployer) objects(ctx context.Context, image site.Image) ([]Object, error) {
 	if d.earlier != nil {
 		if d.earlier.whole {
-			return d.earlier.objects, nil
+			return slices.Clone(d.earlier.objects), nil // a plan drops some
 		}
 		return d.earlier.takenBack(), nil
 	}

@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -181,4 +182,19 @@ func TestRestorable(t *testing.T) {
 	assert.True(t, Restorable(errors.New("apply Ingress web: refused")))
 	assert.False(t, Restorable(errSuperseded))
 	assert.False(t, Restorable(&UnreachableError{Err: errNoAnswer}))
+}
+
+// TestObjectsOfARecordStay has a caller drop some of them, as Plan does, before
+// another one asks.
+func TestObjectsOfARecordStay(t *testing.T) {
+	s := readSite(t, "database", "")
+	want, err := Objects(s, testImage(s))
+	require.NoError(t, err)
+	d := &Deployer{site: s, earlier: &earlier{whole: true, objects: slices.Clone(want)}}
+	for range 2 {
+		got, err := d.objects(t.Context(), testImage(s))
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		clear(got)
+	}
 }

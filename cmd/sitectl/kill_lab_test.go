@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,7 +94,9 @@ func (k *killTest) kill(t *testing.T) string {
 	if k.random.IntN(2) == 0 {
 		k.ship(t)
 	} else {
-		k.succeed(t, "recover")
+		report := filepath.Join(t.TempDir(), "recover.html")
+		k.succeed(t, "recover", "--report", report)
+		assert.FileExists(t, report)
 		if !done {
 			wanted = append(wanted, k.tag)
 		}

@@ -341,7 +341,13 @@ func (s *labSite) serves(t *testing.T, tag, entry, message string) {
 // given words.
 func (s *labSite) interruptAfter(t *testing.T, words string) outcome {
 	t.Helper()
-	return s.interruptCommand(t, words, "ship", "--progress", "plain")
+	report := filepath.Join(t.TempDir(), "ship.html")
+	out := s.interruptCommand(t, words, "ship", "--progress", "plain", "--report", report)
+	page, err := os.ReadFile(report)
+	if assert.NoError(t, err) && out.status == int(statusCancelled) {
+		assert.Contains(t, string(page), ": cancelled</title>")
+	}
+	return out
 }
 
 // interruptCommand sends SIGINT to a command when a line of standard error has

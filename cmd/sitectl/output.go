@@ -187,6 +187,7 @@ type layerGroup struct {
 	name        string
 	layers, new int
 	size        int64 // compressed, in bytes
+	newSize     int64 // of those that are new
 }
 
 func (g layerGroup) String() string {
@@ -208,6 +209,7 @@ func byGroup(layers []builder.Layer) []layerGroup {
 		group.size += layer.Size
 		if layer.New {
 			group.new++
+			group.newSize += layer.Size
 		}
 	}
 	return groups

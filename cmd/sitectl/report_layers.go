@@ -22,7 +22,7 @@ type groupView struct {
 	New    int
 	Size   string
 	Bar    *bar // its part of the image
-	Pushed bool
+	NewBar *bar // the part of that which was pushed; nil for none
 }
 
 type layerView struct {
@@ -44,17 +44,21 @@ func layersOf(build *buildResult) *layersView {
 	}
 	var before int64
 	for _, group := range byGroup(build.LayerList) {
-		view.Groups = append(view.Groups, groupView{
-			Name: group.name, Layers: group.layers, New: group.new, Size: megabytes(group.size),
-			Bar: share(before, group.size, total), Pushed: group.new > 0,
-		})
+		part := groupView{
+			Name: group.name, Layers: group.layers, New: group.new, Size: readable(group.size),
+			Bar: share(before, group.size, total),
+		}
+		if group.new > 0 {
+			part.NewBar = share(before, group.newSize, total)
+		}
+		view.Groups = append(view.Groups, part)
 		before += group.size
 	}
 	layers := slices.Clone(build.LayerList)
 	slices.SortStableFunc(layers, func(a, b builder.Layer) int { return cmp.Compare(b.Size, a.Size) })
 	for _, layer := range layers {
 		view.Layers = append(view.Layers, layerView{
-			Digest: shortDigest(layer.Digest), Group: layer.Group, Size: megabytes(layer.Size),
+			Digest: shortDigest(layer.Digest), Group: layer.Group, Size: readable(layer.Size),
 			Bar: share(0, layer.Size, layers[0].Size), Pushed: layer.New,
 		})
 	}
@@ -68,6 +72,19 @@ func share(before, size, whole int64) *bar {
 	return &bar{
 		X: fmt.Sprintf("%.2f", x), Width: fmt.Sprintf("%.2f", max(percent(size), thinnest)),
 		Label: fmt.Sprintf("%.0f percent", percent(size)),
+	}
+}
+
+// readable writes a size with the unit that fits: layers differ by a factor of a
+// million.
+func readable(bytes int64) string {
+	switch {
+	case bytes < 1000:
+		return fmt.Sprintf("%d B", bytes)
+	case bytes < 100_000:
+		return fmt.Sprintf("%.1f kB", float64(bytes)/1e3)
+	default:
+		return megabytes(bytes)
 	}
 }
 

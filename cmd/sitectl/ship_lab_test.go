@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"html"
 	"io"
 	"net/http"
 	"os"
@@ -290,10 +291,14 @@ func TestBadReleases(t *testing.T) {
 		t.Run(bad.name, func(t *testing.T) {
 			bad.change(t)
 			s.commit(t, bad.name)
-			out := s.sitectl(t, "ship")
+			report := filepath.Join(t.TempDir(), "ship.html")
+			out := s.sitectl(t, "ship", "--report", report)
 			assert.Equal(t, int(bad.status), out.status)
+			page, err := os.ReadFile(report)
+			require.NoError(t, err)
 			for _, words := range bad.says {
 				assert.Contains(t, out.stderr, words)
+				assert.Contains(t, html.UnescapeString(string(page)), words)
 			}
 			s.serves(t, good, entry, "still here")
 			s.runsCron(t)
