@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/sitectl/sitectl/ci"
 	"github.com/sitectl/sitectl/deployer"
 )
 
@@ -46,7 +45,7 @@ func rolloutsOf(rollouts []*recordedRollout) []rolloutView {
 		scale := scale{rollout.began, rollout.ended}
 		view := rolloutView{
 			Heading: rollout.deployment + ", in step " + cmp.Or(rollout.step, "none"),
-			Summary: fmt.Sprintf("%d of %d new pods available after %s", rollout.available, rollout.replicas, ci.Seconds(rollout.ended.Sub(rollout.began))),
+			Summary: fmt.Sprintf("%d of %d new pods available after %s", rollout.available, rollout.replicas, took(rollout.ended.Sub(rollout.began))),
 			Axis:    scale.axis(), LeftOut: rollout.leftOut, States: podStates,
 		}
 		for _, pod := range rollout.pods {
@@ -80,5 +79,5 @@ func stateOf(s recordedState, scale scale) stateView {
 		text += " (" + s.reason + ")"
 	}
 	bar := scale.bar(s.from, s.to)
-	return stateView{Bar: bar, State: s.state, Text: text + " " + ci.Seconds(s.to.Sub(s.from)), Title: label(text) + ", " + bar.Label}
+	return stateView{Bar: bar, State: s.state, Text: text + " " + took(s.to.Sub(s.from)), Title: label(text) + ", " + bar.Label}
 }

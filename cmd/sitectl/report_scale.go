@@ -40,7 +40,7 @@ func (s scale) bar(from, to time.Time) *bar {
 	x := min(s.percent(from), 100-thinnest)
 	return &bar{
 		X: fmt.Sprintf("%.2f", x), Width: fmt.Sprintf("%.2f", max(s.percent(to)-x, thinnest)),
-		Label: fmt.Sprintf("from %s to %s", ci.Seconds(from.Sub(s.begin)), ci.Seconds(to.Sub(s.begin))),
+		Label: fmt.Sprintf("from %s to %s", took(from.Sub(s.begin)), took(to.Sub(s.begin))),
 	}
 }
 
@@ -49,12 +49,12 @@ func (s scale) bar(from, to time.Time) *bar {
 func (s scale) axis() axis {
 	whole := s.end.Sub(s.begin)
 	marks := []mark{{X: "0", Anchor: "start", Text: "0 s"}}
-	for at := tick(whole); at < whole*7/8; at += tick(whole) {
+	for at := tick(whole); at < whole*5/6; at += tick(whole) {
 		marks = append(marks, mark{
 			X: fmt.Sprintf("%.2f", s.percent(s.begin.Add(at))), Anchor: "middle", Text: fmt.Sprintf("%v s", at.Seconds()),
 		})
 	}
-	return axis{append(marks, mark{X: "100", Anchor: "end", Text: ci.Seconds(whole)})}
+	return axis{append(marks, mark{X: "100", Anchor: "end", Text: took(whole)})}
 }
 
 // tick is the distance of marks: 1, 2 or 5 times a power of ten, at least a
@@ -67,4 +67,13 @@ func tick(whole time.Duration) time.Duration {
 			}
 		}
 	}
+}
+
+// took is a time in seconds to a tenth, as in the log; what is shorter, as many
+// steps of BuildKit's are, in milliseconds.
+func took(d time.Duration) string {
+	if d > 0 && d < 100*time.Millisecond {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return ci.Seconds(d)
 }

@@ -112,7 +112,7 @@ func TestScale(t *testing.T) {
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for whole, want := range map[time.Duration]string{
 		0:                       "0 s|0.0 s",
-		40 * time.Millisecond:   "0 s|0.0 s",
+		40 * time.Millisecond:   "0 s|40 ms",
 		900 * time.Millisecond:  "0 s|0.5 s|0.9 s",
 		41 * time.Second:        "0 s|20 s|41.0 s",
 		3 * time.Hour:           "0 s|5000 s|10800.0 s",

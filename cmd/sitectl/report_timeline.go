@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/sitectl/sitectl/builder"
-	"github.com/sitectl/sitectl/ci"
 )
 
 // timelineView is the steps, one after the other, on one scale.
@@ -90,7 +89,7 @@ func (r *recorder) stepOf(step recordedStep, scale scale) stepView {
 		ended = r.ended
 	}
 	view := stepView{
-		Name: step.name, Verdict: stepVerdicts[step.outcome], Took: ci.Seconds(ended.Sub(step.began)),
+		Name: step.name, Verdict: stepVerdicts[step.outcome], Took: took(ended.Sub(step.began)),
 		Bar: scale.bar(step.began, ended), Open: step.outcome != "done",
 	}
 	if len(step.vertices) > 0 {
@@ -145,7 +144,7 @@ func vertexOf(vertex builder.Vertex, scale scale) vertexView {
 	if vertex.Completed != nil {
 		ended = *vertex.Completed
 	}
-	view.Took, view.Bar = ci.Seconds(ended.Sub(*vertex.Started)), scale.bar(*vertex.Started, ended)
+	view.Took, view.Bar = took(ended.Sub(*vertex.Started)), scale.bar(*vertex.Started, ended)
 	return view
 }
 

@@ -8,8 +8,6 @@ import (
 	"html/template"
 	"strings"
 	"time"
-
-	"github.com/sitectl/sitectl/ci"
 )
 
 // reportAbout is what of a report is in no event.
@@ -54,6 +52,7 @@ type fact struct {
 
 // failureView is why it did not go well.
 type failureView struct {
+	Name     string // in the list of parts
 	Heading  string
 	Problems []problemView
 	State    []string // of the site, a paragraph a line
@@ -89,7 +88,7 @@ func reportOf(ctx context.Context, r *recorder, about reportAbout, err error) re
 		Heading:   what,
 		Subject:   result.Commit.Subject,
 		Outcome:   outcome,
-		Took:      ci.Seconds(r.ended.Sub(r.began)),
+		Took:      took(r.ended.Sub(r.began)),
 		Failure:   failureOf(ctx, result, err),
 		Facts:     factsOf(r, about),
 		Timeline:  timelineOf(r),
@@ -111,9 +110,9 @@ func failureOf(ctx context.Context, result result, err error) *failureView {
 	var interrupted *interruption
 	if errors.As(context.Cause(ctx), &interrupted) {
 		lines := interruptionLines(interrupted, err)
-		return &failureView{Heading: sentence(lines[0]), State: lines[1:], Status: status}
+		return &failureView{Name: "Where it stopped", Heading: sentence(lines[0]), State: lines[1:], Status: status}
 	}
-	view := &failureView{Heading: "Failed", Status: status}
+	view := &failureView{Name: "What went wrong", Heading: "Failed", Status: status}
 	var step *stepError
 	if errors.As(err, &step) {
 		view.Heading = "Failed in step " + step.step.name
