@@ -11,10 +11,12 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// Bounds of the log excerpt in an error.
+// Bounds of the log excerpt in an error. More is read than is shown, since
+// most of the log of a pod that does not become ready is probes.
 const (
 	excerptLines   = 20
-	excerptBytes   = 64 << 10
+	excerptRead    = 10 * excerptLines
+	excerptBytes   = 256 << 10
 	excerptTimeout = 10 * time.Second
 )
 
@@ -40,7 +42,7 @@ func (d *Deployer) excerpt(ctx context.Context, pod *corev1.Pod, container strin
 	stream, err := d.client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
 		Container:  container,
 		Previous:   previous,
-		TailLines:  ptr.To[int64](excerptLines),
+		TailLines:  ptr.To[int64](excerptRead),
 		LimitBytes: ptr.To[int64](excerptBytes),
 	}).Stream(ctx)
 	if err != nil {
@@ -51,7 +53,18 @@ func (d *Deployer) excerpt(ctx context.Context, pod *corev1.Pod, container strin
 	if err != nil {
 		return nil
 	}
-	return logLines(string(text))
+	lines := withoutProbes(logLines(string(text)))
+	return lines[max(0, len(lines)-excerptLines):]
+}
+
+// withoutProbes leaves out the lines of an access log that are about probes
+// of the kubelet, unless there are no others.
+func withoutProbes(lines []string) []string {
+	others := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.Contains(line, `"kube-probe/`) })
+	if len(others) == 0 {
+		return lines
+	}
+	return others
 }
 
 // logLines are the lines of a log. Of a container that it has removed in the

@@ -18,6 +18,7 @@ const (
 	graceLook     = lookAgain        // seen twice is enough
 	graceFlap     = 3 * time.Second  // states that kubelet may still leave: two looks, not one
 	graceCrash    = 8 * time.Second  // the first crash; after the second there is none
+	graceError    = 20 * time.Second // an application that starts may answer an error for a while
 	graceRefused  = 20 * time.Second // a login that was just changed may take a moment
 	graceNotFound = 30 * time.Second // a replicated registry may not have the tag everywhere yet
 	graceMount    = time.Minute      // a volume is detached from another node
@@ -328,7 +329,9 @@ func failedMount(pod *corev1.Pod, events []*corev1.Event) *Verdict {
 
 // unhealthy judges a pod that runs and does not answer its probes. It may
 // still come up, so the progress deadline decides; unless what it answers is
-// that there is no such page, or that it is not for everybody:
+// that there is no such page, or that it is not for everybody, or nothing but
+// the error 500, as PHP does for code that cannot run. The status 503 is that
+// of maintenance, which ends:
 //
 //	type: Warning
 //	reason: Unhealthy
@@ -338,7 +341,7 @@ func unhealthy(pod *corev1.Pod, events []*corev1.Event) *Verdict {
 	if event == nil {
 		return nil
 	}
-	return &Verdict{
+	verdict := &Verdict{
 		Reason:    event.Reason,
 		Message:   event.Message,
 		Hint:      "ask the health path yourself (kubectl port-forward), or choose another one in the site file: web.health.path",
@@ -346,6 +349,11 @@ func unhealthy(pod *corev1.Pod, events []*corev1.Event) *Verdict {
 		Fatal:     containsAny(event.Message, "statuscode: 401", "statuscode: 403", "statuscode: 404", "statuscode: 410"),
 		Grace:     graceCrash,
 	}
+	if strings.Contains(event.Message, "statuscode: 500") {
+		verdict.Fatal, verdict.Grace = true, graceError
+		verdict.Hint = "the log of the pod says why; " + verdict.Hint
+	}
+	return verdict
 }
 
 // replicaSetVerdict judges a ReplicaSet that gets no pods:
