@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func (d *Deployer) excerpt(ctx context.Context, pod *corev1.Pod, container strin
 	if err != nil {
 		return nil
 	}
-	lines := withoutProbes(logLines(string(text)))
+	lines := once(withoutProbes(logLines(string(text))))
 	return lines[max(0, len(lines)-excerptLines):]
 }
 
@@ -75,6 +76,28 @@ func logLines(text string) []string {
 		return nil
 	}
 	return strings.Split(strings.TrimRight(text, "\n"), "\n")
+}
+
+// apacheStamp is what Apache's error log has before a message: when, from
+// which module, for which client (ErrorLogFormat).
+var apacheStamp = regexp.MustCompile(`^\[[^]]*\] \[[a-z_]*:[a-z0-9]*\] (\[(pid|client) [^]]*\] )*`)
+
+// once leaves out messages that Apache logs again later: one that every probe
+// causes would hide all others.
+func once(lines []string) []string {
+	seen := map[string]bool{}
+	var last []string
+	for _, line := range slices.Backward(lines) {
+		stamp := apacheStamp.FindString(line)
+		message := strings.TrimPrefix(line, stamp)
+		if stamp != "" && seen[message] {
+			continue
+		}
+		seen[message] = true
+		last = append(last, line)
+	}
+	slices.Reverse(last)
+	return last
 }
 
 func restarted(pod *corev1.Pod, container string) bool {

@@ -18,3 +18,18 @@ func TestProbesAreNoReason(t *testing.T) {
 	assert.Equal(t, []string{probe, probe}, withoutProbes([]string{probe, probe}), "better than nothing")
 	assert.Empty(t, withoutProbes(nil))
 }
+
+func TestOnce(t *testing.T) {
+	assert.Equal(t, []string{
+		"#0 main.php(1)", "#0 main.php(1)",
+		"[Fri Nov 27 19:54:42] [mpm_prefork:notice] [pid 1] ready",
+		"[Fri Nov 27 19:54:44.1] [php:error] [client 10.0.0.1:2] PHP Fatal error: no class",
+		"the end",
+	}, once([]string{
+		"[Fri Nov 27 19:54:41.7] [php:error] [client 10.0.0.1:1] PHP Fatal error: no class",
+		"#0 main.php(1)", "#0 main.php(1)",
+		"[Fri Nov 27 19:54:42] [mpm_prefork:notice] [pid 1] ready",
+		"[Fri Nov 27 19:54:44.1] [php:error] [client 10.0.0.1:2] PHP Fatal error: no class",
+		"the end",
+	}))
+}
