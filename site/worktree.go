@@ -17,7 +17,7 @@ type Worktree struct {
 	Dir    string // the folder, absolute
 	IsGit  bool   // whether it is in a git repository; without one, the rest is empty
 	Prefix string // where in the repository the folder is: "", or "sites/example/"
-	Branch string // that is checked out; empty if none is
+	Branch string // the main one, as far as the clone tells; empty if it does not
 	Remote string // address of the remote "origin", which may contain a login; empty for none
 
 	ignored map[string]bool // paths of files and folders in it that git leaves out
@@ -49,10 +49,23 @@ func ReadWorktree(ctx context.Context, dir string) (Worktree, error) {
 	if w.Remote, err = r.Remote(ctx); err != nil {
 		return w, fmt.Errorf("read folder %s: %w", dir, err)
 	}
-	if branch, err := r.git(ctx, nil, "symbolic-ref", "--quiet", "--short", "HEAD"); err == nil {
-		w.Branch = strings.TrimSpace(branch)
-	}
+	w.Branch = r.mainBranch(ctx)
 	return w, w.readIgnored(ctx, r)
+}
+
+// mainBranch is the branch that the remote says is its main one; else one that
+// has the usual name; else the one that is checked out, which may be the first.
+func (r *Repository) mainBranch(ctx context.Context) string {
+	if branch, err := r.git(ctx, nil, "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"); err == nil {
+		return strings.TrimPrefix(strings.TrimSpace(branch), "origin/")
+	}
+	for _, name := range []string{"main", "master"} {
+		if _, err := r.git(ctx, nil, "show-ref", "--verify", "--quiet", "refs/heads/"+name); err == nil {
+			return name
+		}
+	}
+	branch, _ := r.git(ctx, nil, "symbolic-ref", "--quiet", "--short", "HEAD") // fails if none is
+	return strings.TrimSpace(branch)
 }
 
 func (w *Worktree) readIgnored(ctx context.Context, r *Repository) error {

@@ -53,6 +53,18 @@ func TestWorktree(t *testing.T) {
 	_, err = fs.Stat(worktree.Files(), "vendor/autoload.php")
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 
+	for _, command := range [][]string{
+		{"-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "-q", "--allow-empty", "-m", "first"},
+		{"branch", "main"},
+	} {
+		_, err := r.git(t.Context(), nil, command...)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, "main", r.mainBranch(t.Context()), "rather than the one that is checked out")
+	_, err = r.git(t.Context(), nil, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/live")
+	require.NoError(t, err)
+	assert.Equal(t, "live", r.mainBranch(t.Context()), "what the remote says")
+
 	below, err := ReadWorktree(t.Context(), filepath.Join(dir, "lib"))
 	require.NoError(t, err)
 	assert.Equal(t, "lib/", below.Prefix)
