@@ -34,12 +34,15 @@ func versionCommand() *cli.Command {
 	}.command(runVersion)
 }
 
+// versionResult is what version prints with --output json.
+type versionResult struct {
+	Version  string `json:"version"`
+	Go       string `json:"go"`       // version it was built with
+	Platform string `json:"platform"` // os/architecture it was built for
+}
+
 func runVersion(_ context.Context, o options) error {
-	v := struct {
-		Version  string `json:"version"`
-		Go       string `json:"go"`
-		Platform string `json:"platform"`
-	}{version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+	v := versionResult{version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 	if o.output == "json" {
 		return writeJSON(o.stdout, v)
 	}
