@@ -33,6 +33,7 @@ func TestBackup(t *testing.T) {
 	require.Len(t, backups, 1)
 	assert.Equal(t, shipped, backups[0].Release)
 	assert.Positive(t, backups[0].Bytes)
+	assert.Equal(t, backups[0].Name+"\n", s.succeed(t, "__complete", "bash", "restore-db", "").stdout)
 
 	later := s.leave(t, "after the backup")
 	assert.Contains(t, s.page(t, later), "after the backup")

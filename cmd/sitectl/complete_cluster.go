@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/sitectl/sitectl/deployer"
@@ -22,8 +23,13 @@ type cluster struct {
 // clusterOf asks the cluster of the command line.
 func clusterOf(ctx context.Context) cluster {
 	return cluster{
-		releases: func(l *line) []candidate { return askCluster(ctx, l, releaseCandidates) },
-		backups:  func(l *line) []candidate { return askCluster(ctx, l, backupCandidates) },
+		releases: func(l *line) []candidate {
+			if l.path[0] == "rollback" { // the others are none to go back to
+				return askCluster(ctx, l, shippedCandidates)
+			}
+			return askCluster(ctx, l, releaseCandidates)
+		},
+		backups: func(l *line) []candidate { return askCluster(ctx, l, backupCandidates) },
 	}
 }
 
@@ -55,6 +61,14 @@ func releaseCandidates(ctx context.Context, d *deployer.Deployer) ([]candidate, 
 		return nil, err
 	}
 	return releaseNames(history), nil
+}
+
+func shippedCandidates(ctx context.Context, d *deployer.Deployer) ([]candidate, error) {
+	history, err := d.History(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return releaseNames(slices.DeleteFunc(history, func(r deployer.Release) bool { return r.Outcome != deployer.Shipped })), nil
 }
 
 func releaseNames(history []deployer.Release) []candidate {

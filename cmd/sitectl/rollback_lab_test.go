@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -86,4 +87,9 @@ func TestPutBack(t *testing.T) {
 		deployer.Restored, deployer.Shipped,
 	}, outcomes)
 	assert.Equal(t, int(statusUsage), s.sitectl(t, "rollback", "2").status, "what was put back is nothing to go back to")
+
+	offered := strings.Fields(s.succeed(t, "__complete", "bash", "rollback", "").stdout)
+	assert.Subset(t, offered, []string{"7", "5", "4", "3", "1", good, next})
+	assert.NotContains(t, offered, "2")
+	assert.NotContains(t, offered, "6")
 }
