@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -153,6 +154,10 @@ func readOptions(c *cli.Context) (options, error) {
 	}
 	if err := oneOf("color", o.color, colorings); err != nil {
 		return options{}, err
+	}
+	// A runner may give a job a terminal that nobody sits at.
+	if platform := ci.Detect(os.Getenv, false); o.progress == "auto" && platform != ci.Plain {
+		o.progress = "plain"
 	}
 	if err := oneOf("output", o.output, outputs); err != nil {
 		return options{}, err

@@ -33,9 +33,10 @@ var gitLabCILocal = npm.Package{
 func installGitLabCILocal(t *testing.T) []string {
 	t.Helper()
 	debian(t, "rsync") // copies the working tree
-	node := install(t, images.NodeBinaries[runtime.GOARCH])
+	binary := images.NodeBinaries[runtime.GOARCH]
+	node := install(t, binary)
 	client := install(t, gitLabCILocal)
-	return []string{filepath.Join(node, "bin/node"), filepath.Join(client, "dist/index.js")}
+	return []string{filepath.Join(node, binary.Target, binary.Only), filepath.Join(client, "dist/index.js")}
 }
 
 // install returns the folder of a package of npm's registry, from the lab's

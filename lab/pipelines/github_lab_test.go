@@ -45,6 +45,7 @@ func TestGitHub(t *testing.T) {
 		assert.Contains(t, log, "::set-output:: "+output)
 	}
 	assert.FileExists(t, filepath.Join(g.artifacts, "ship.html"))
+	assert.NotContains(t, log, "\x1b[?25l", "the progress of a terminal, though act gives the step one")
 
 	t.Run("pull request", func(t *testing.T) {
 		g.edit(t, func(file map[string]any) { file["web"].(map[string]any)["replicas"] = 2 })
@@ -62,6 +63,7 @@ func TestGitHub(t *testing.T) {
 		assert.Contains(t, log, "exit status 5")
 		g.serves(t, first)
 		g.isWell(t)
+		g.nothingIsLeft(t)
 	})
 
 	t.Run("cancel", func(t *testing.T) {

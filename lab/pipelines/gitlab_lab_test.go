@@ -35,8 +35,12 @@ func TestGitLab(t *testing.T) {
 	log := g.succeed(t, "gitlab-ship", "sitectl-ship")
 	g.serves(t, first)
 	assert.NotContains(t, log, g.password)
+	assert.Contains(t, log, "sitectl-ship roll took", "sections")
 	artifacts := filepath.Join(g.dir, ".gitlab-ci-local", "artifacts", "sitectl-ship")
 	assert.FileExists(t, filepath.Join(artifacts, "ship.html"))
+	dotenv, err := os.ReadFile(filepath.Join(artifacts, ".gitlab-ci-reports", "dotenv", "sitectl.env"))
+	require.NoError(t, err)
+	assert.Contains(t, string(dotenv), "SITECTL_URL=http://gitlab.localhost\n")
 
 	t.Run("merge request", func(t *testing.T) {
 		g.edit(t, func(file map[string]any) { file["web"].(map[string]any)["replicas"] = 2 })
@@ -57,6 +61,7 @@ func TestGitLab(t *testing.T) {
 		assert.Contains(t, log, "FAIL 5")
 		g.serves(t, first)
 		g.isWell(t)
+		g.nothingIsLeft(t)
 	})
 
 	t.Run("cancel", func(t *testing.T) {
@@ -68,6 +73,7 @@ func TestGitLab(t *testing.T) {
 		r.wait(t)
 		g.afterScript(t, r.log)
 		g.isWell(t)
+		g.nothingIsLeft(t)
 
 		tag = g.commit(t, "The next one")
 		g.succeed(t, "gitlab-after-cancel", "sitectl-ship")
@@ -91,7 +97,7 @@ func newGitLab(t *testing.T) *gitlab {
 		"CI_REGISTRY": lab(t, "SITECTL_REGISTRY"), "CI_REGISTRY_USER": user, "CI_REGISTRY_PASSWORD": g.password,
 	}
 	ignored := []string{"CI_PIPELINE_SOURCE"}
-	g.client = append(g.client, "--force-shell-executor", "--shell-isolation")
+	g.client = append(g.client, "--force-shell-executor")
 	for name, value := range variables {
 		g.client = append(g.client, "--variable", name+"="+value)
 		ignored = append(ignored, name)

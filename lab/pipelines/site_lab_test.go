@@ -55,7 +55,7 @@ func newSite(t *testing.T, name, home string) *site {
 	t.Cleanup(func() { s.remove(t) })
 	s.git(t, "init", "--quiet", "--initial-branch=main")
 	s.git(t, "remote", "add", "origin", home)
-	s.write(t, ".gitignore", "/.gitlab-ci-local/\n/ship.html\n/plan.txt\n")
+	s.write(t, ".gitignore", "/.gitlab-ci-local/\n/ship.html\n/sitectl.env\n/annotations.json\n/plan.txt\n")
 	return s
 }
 
@@ -187,8 +187,8 @@ func (s *site) web(ctx context.Context) (*appsv1.Deployment, error) {
 	return s.cluster.AppsV1().Deployments(s.namespace).Get(ctx, "web", metav1.GetOptions{})
 }
 
-// isWell checks that the site serves, that no CronJob stays suspended, and
-// that nobody has to look after what a ship has left.
+// isWell checks that the site serves the release that it should, whichever
+// that is, and that no CronJob stays suspended.
 func (s *site) isWell(t *testing.T) {
 	t.Helper()
 	web, err := s.web(t.Context())
@@ -203,6 +203,11 @@ func (s *site) isWell(t *testing.T) {
 	for _, job := range jobs.Items {
 		assert.False(t, job.Spec.Suspend != nil && *job.Spec.Suspend, "CronJob %s is suspended", job.Name)
 	}
+}
+
+// nothingIsLeft checks that a ship has left nothing to recover.
+func (s *site) nothingIsLeft(t *testing.T) {
+	t.Helper()
 	command := exec.Command(s.sitectl, "recover", "--output", "json")
 	command.Dir = s.dir
 	out, err := command.Output()
