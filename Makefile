@@ -99,6 +99,8 @@ lab-test: build
 	echo '==> lab tests: sites shipped to it'
 	go test -tags lab$(LONG) -count 1 -p 1 -parallel 3 -v -timeout $(if $(LONG),3h,50m) \
 		$$(grep -rl --include='*_test.go' --exclude-dir=lab '^//go:build lab' . | xargs -n 1 dirname | sort -u)
+	echo '==> lab tests: pipelines, run by the clients of GitLab and GitHub'
+	go test -C lab -tags lab$(LONG) -count 1 -v -timeout 20m ./pipelines
 	echo '==> lab tests: no request is dropped, and what sitectl init writes ships'
 	go test -C lab -tags lab$(LONG) -count 1 -v -timeout 60m -parallel $(if $(LONG),2,4) -run 'TestDrops|TestInitShips' ./demo
 
