@@ -187,9 +187,8 @@ release:
 
 # The image for pipelines, built and pushed by sitectl. IMAGE=registry/repository
 # says where to; without it, to the lab's registry.
-image:
+image: $(if $(IMAGE),,bin/lab)
 	if [[ -z '$(IMAGE)' ]]; then
-		$(MAKE) --no-print-directory bin/lab
 		bin/lab up
 		eval "$$(bin/lab env)"
 	fi
