@@ -150,7 +150,9 @@ func (s *shipment) summarize(r result) {
 		}
 	}
 	_, _ = fmt.Fprintf(table, "==> %s %s\n", r.Outcome, r.Site)
-	row("image", s.image.Repository+":"+s.image.Tag)
+	if s.image.Repository != "" { // a recover that finds nothing to do has none
+		row("image", s.image.Repository+":"+s.image.Tag)
+	}
 	row("digest", s.image.Digest)
 	if r.Build != nil {
 		row("pushed", pushed(*r.Build))

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"strings"
 
 	"github.com/sitectl/sitectl/templates"
 )
@@ -63,22 +62,20 @@ func renderReport(view reportView) ([]byte, error) {
 	return bytes.Map(printableInPage, out.Bytes()), nil
 }
 
-// printableInPage drops the control characters that HTML has no use for. Here
-// none of the many values of a page can be forgotten.
+// printableInPage drops the control characters that HTML has no use for, and
+// shows where some would turn the direction of what comes after them: <bdi>
+// keeps a name in Hebrew to itself, but not an isolate that is left open
+// (UAX #9, BD9: what ends it is the end of the <bdi>). Here none of the many
+// values of a page can be forgotten.
 func printableInPage(r rune) rune {
-	if r != '\n' && r != '\t' && (r < 0x20 || r >= 0x7f && r < 0xa0) {
-		return -1
-	}
-	return r
-}
-
-// label is text for attributes and titles, where <bdi> cannot isolate the
-// characters that turn the direction of writing (UAX #9): they are left out.
-func label(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\u061c' || r == '\u200e' || r == '\u200f' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
-			return -1
-		}
+	switch {
+	case r == '\n' || r == '\t':
 		return r
-	}, text)
+	case r < 0x20, r >= 0x7f && r < 0xa0:
+		return -1
+	case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
+		return '\ufffd'
+	default:
+		return r
+	}
 }

@@ -79,5 +79,5 @@ func stateOf(s recordedState, scale scale) stateView {
 		text += " (" + s.reason + ")"
 	}
 	bar := scale.bar(s.from, s.to)
-	return stateView{Bar: bar, State: s.state, Text: text + " " + took(s.to.Sub(s.from)), Title: label(text) + ", " + bar.Label}
+	return stateView{Bar: bar, State: s.state, Text: text + " " + took(s.to.Sub(s.from)), Title: text + ", " + bar.Label}
 }

@@ -219,7 +219,7 @@ func runningSample() ([]byte, error) {
 const (
 	hostileMarkup = `</title></style></pre><script>alert(1)</script><img src=x onerror=alert(2)><svg onload=alert(3)>`
 	hostileQuotes = `" onfocus="alert(4)" autofocus x='`
-	hostileBidi   = "evil\u202egnp.exe\u2066 \u200f\u061c"
+	hostileBidi   = "שלום evil\u202egnp.exe\u2066 \u200f\u061c"
 	hostileEscape = "\x1b[2J\x1b]8;;javascript:alert(5)\x07red\x1b[31m\x00\u009b31m"
 )
 

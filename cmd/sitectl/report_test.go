@@ -45,12 +45,11 @@ func TestReport(t *testing.T) {
 func TestReportHasNothingHostile(t *testing.T) {
 	page, err := hostileSample()
 	require.NoError(t, err)
-	for _, never := range []string{"<script", "<img", "onload=alert(3)>", `href="javascript`, "\x1b", "\x00", "\u009b", "\x07"} {
+	for _, never := range []string{"<script", "<img", "onload=alert(3)>", `href="javascript`, "\x1b", "\x00", "\u009b", "\x07", "\u202e", "\u2066"} {
 		assert.NotContains(t, string(page), never)
 	}
 	assert.Contains(t, string(page), "&lt;script&gt;alert(1)&lt;/script&gt;")
-	title, _, _ := strings.Cut(string(page), "</title>")
-	assert.NotContains(t, title, "\u202e", "a title cannot isolate it")
+	assert.Contains(t, string(page), "evil\ufffdgnp.exe", "in the order in which it is read")
 	assert.Contains(t, string(page), "9501 earlier lines left out.")
 	assert.NotContains(t, string(page), "line 9500 of", "it is left out")
 	assert.Less(t, len(page), 300_000)

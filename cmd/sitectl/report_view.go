@@ -84,7 +84,7 @@ func reportOf(ctx context.Context, r *recorder, about reportAbout, err error) re
 	}
 	what := cmp.Or(result.Site, about.Command)
 	return reportView{
-		Title:     label(what + ": " + outcome.Word),
+		Title:     what + ": " + outcome.Word,
 		Heading:   what,
 		Subject:   result.Commit.Subject,
 		Outcome:   outcome,

@@ -52,11 +52,27 @@ window.checks = (() => {
       return wrong;
     },
 
-    // isolated finds characters that turn the direction of writing of what
-    // stands beside them.
+    // isolated finds what is written from right to left, or turns the direction of
+    // writing, without a <bdi> of its own.
     isolated() {
-      return texts().filter(text => /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/.test(text.data) && !text.parentElement.closest('bdi'))
+      return texts().filter(text => /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069]/.test(text.data) && !text.parentElement.closest('bdi, svg title'))
         .map(text => name(text.parentElement) + ' is not isolated: ' + text.data);
+    },
+
+    // inOrder finds the page's own words where what stands before them has turned
+    // them round.
+    inOrder() {
+      const left = (text, i) => {
+        const range = document.createRange();
+        range.setStart(text, i);
+        range.setEnd(text, i + 1);
+        return range.getClientRects()[0];
+      };
+      return texts().filter(text => !text.parentElement.closest('bdi, svg') && shown(text.parentElement)).filter(text => {
+        const first = text.data.search(/\S/);
+        const from = left(text, first), to = left(text, text.data.trimEnd().length - 1);
+        return from && to && from.top === to.top && from.left > to.left;
+      }).map(text => name(text.parentElement) + ' is turned round: ' + text.data);
     },
 
     structure() {

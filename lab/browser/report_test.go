@@ -27,6 +27,7 @@ func TestReport(t *testing.T) {
 			assert.Equal(t, "960px", evaluate[string](t, page, "getComputedStyle(document.body).maxWidth"), "its policy lets its own style in")
 
 			page.openAll(t)
+			assert.Empty(t, page.check(t, "inOrder"))
 			said, requests := page.heard()
 			assert.Empty(t, said)
 			assert.Equal(t, []string{page.address}, requests)
@@ -44,6 +45,9 @@ func TestTheBrowserComplains(t *testing.T) {
 		return len(said) >= 2
 	}, 10*time.Second, 10*time.Millisecond, "an image and a style")
 	assert.Len(t, page.check(t, "harmless"), 3)
+
+	evaluate[any](t, page, `document.querySelector('.pod bdi').textContent += '\u202e\u2066'; null`)
+	assert.Len(t, page.check(t, "inOrder"), 2, "a <bdi> does not hold an isolate that is left open")
 }
 
 // TestHostileWordsStayText finds the words of others on the page as they are.
