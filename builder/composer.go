@@ -102,7 +102,7 @@ func readJSON(tree *site.Tree, name string, into any, key, hint string) error {
 		return err
 	}
 	if err := json.Unmarshal(content, into); err != nil {
-		return &BuildError{Err: fmt.Errorf("%s: read %q: %w", key, name, err)}
+		return &BuildError{Err: fmt.Errorf("%s: read %q: %w", key, name, err), hint: "mend the file and commit it"}
 	}
 	return nil
 }

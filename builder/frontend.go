@@ -135,7 +135,7 @@ func (p npmProject) packages(tree *site.Tree) ([]string, error) {
 	}
 	for _, name := range names {
 		if !word.MatchString(name) {
-			return nil, &BuildError{Err: fmt.Errorf("build.frontend: %q: expected a path of letters, digits and ._-/@+", name)}
+			return nil, &BuildError{Err: fmt.Errorf("build.frontend: %q: expected a path of letters, digits and ._-/@+", name), hint: "rename it"}
 		}
 	}
 	return names, nil

@@ -139,7 +139,7 @@ func TestFrontendErrors(t *testing.T) {
 		{
 			"a name that COPY cannot take",
 			map[string]string{"theme/package.json": scripts, "theme/package-lock.json": `{"packages": {"node_modules/a": {"resolved": "a b", "link": true}}}`, "theme/a b/package.json": "{}"},
-			`build.frontend: "theme/a b/package.json": expected a path of letters, digits and ._-/@+`, "",
+			`build.frontend: "theme/a b/package.json": expected a path of letters, digits and ._-/@+`, "rename it",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -15,7 +15,7 @@ func (b *Builder) secretValues() ([][]byte, error) {
 	for _, secret := range b.options.Secrets {
 		content, err := os.ReadFile(secret.File)
 		if err != nil {
-			return nil, &BuildError{Err: fmt.Errorf("read build secret %s: %w", secret.ID, err)}
+			return nil, &BuildError{Err: fmt.Errorf("read build secret %s: %w", secret.ID, err), hint: secretHint}
 		}
 		values = append(values, secretParts(content)...)
 	}

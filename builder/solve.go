@@ -65,6 +65,8 @@ func (b *Builder) solveOnce(ctx context.Context, shown *display, name string, ta
 	return response.ExporterResponse, nil
 }
 
+const secretHint = "write it as --secret id=NAME,src=FILE, with a file that is there"
+
 // attachables are what BuildKit may ask us for: registry logins, the secrets
 // of the build, and the SSH agent.
 func (b *Builder) attachables() ([]session.Attachable, error) {
@@ -75,7 +77,7 @@ func (b *Builder) attachables() ([]session.Attachable, error) {
 	}
 	store, err := secretsprovider.NewStore(sources)
 	if err != nil {
-		return nil, &BuildError{Err: fmt.Errorf("read build secret: %w", err), hint: "write it as --secret id=NAME,src=FILE, with a file that is there"}
+		return nil, &BuildError{Err: fmt.Errorf("read build secret: %w", err), hint: secretHint}
 	}
 	attachables = append(attachables, secretsprovider.NewSecretProvider(store))
 	if b.options.SSH {

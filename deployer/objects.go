@@ -166,7 +166,10 @@ func render(r rendering) (Object, error) {
 			err = sameObject(usual, content)
 		}
 		if err != nil {
-			return Object{}, &ManifestError{File: site.TemplatesDir, Message: err.Error()}
+			return Object{}, &ManifestError{
+				File: site.TemplatesDir, Message: err.Error(),
+				hint: "sitectl render shows what comes of a template; without the file the usual one is taken",
+			}
 		}
 	}
 	return Object{Stage: r.stage, Unstructured: content}, nil

@@ -83,6 +83,8 @@ func (d *Deployer) checkNamespace(ctx context.Context, namespace Object) ([]Find
 // opposed to an admission that refuses the object.
 var denied = regexp.MustCompile(`User ".*" cannot \w+ resource`)
 
+const refusedHint = "sitectl render shows the object; change what it is made of: site.yaml, .sitectl/manifests or .sitectl/templates"
+
 // refusal turns the API server's answer to a dry run into findings. What is
 // no answer stays an error.
 func refusal(object Object, err error) ([]Finding, error) {
@@ -99,10 +101,12 @@ func refusal(object Object, err error) ([]Finding, error) {
 	case apierrors.IsInvalid(err) && status.Status().Details != nil && len(status.Status().Details.Causes) > 0:
 		var findings []Finding
 		for _, cause := range status.Status().Details.Causes {
-			findings = append(findings, Finding{About: object.String(), Message: strings.TrimPrefix(cause.Field+": "+cause.Message, ": ")})
+			findings = append(findings, Finding{
+				About: object.String(), Message: strings.TrimPrefix(cause.Field+": "+cause.Message, ": "), Hint: refusedHint,
+			})
 		}
 		return findings, nil
 	default:
-		return []Finding{{About: object.String(), Message: err.Error()}}, nil
+		return []Finding{{About: object.String(), Message: err.Error(), Hint: refusedHint}}, nil
 	}
 }
