@@ -16,7 +16,14 @@ const (
 	repositoryForm = registryForm + "/" + pathForm
 	digestForm     = `@sha256:[0-9a-f]{64}`
 	tagForm        = `:[A-Za-z0-9_.-]{1,128}`
-	quantityForm   = `\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?`
+	numberForm     = `\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)`
+	quantityForm   = numberForm + `([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?`
+	// With too few digits for bytes the unit was forgotten.
+	sizeForm = numberForm + `([kMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)|[0-9]{7,}(\.[0-9]*)?m?`
+	// Of a path: all but "." and "..", and at its beginning no dash.
+	segmentForm      = `(\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\.{3}[A-Za-z0-9._-]*)`
+	firstSegmentForm = `(([A-Za-z0-9_]|\.{1,2}[A-Za-z0-9_-])[A-Za-z0-9._-]*|\.{3}[A-Za-z0-9._-]*)`
+	insideForm       = firstSegmentForm + "(/" + segmentForm + ")*"
 )
 
 func label(expected string) Schema {
@@ -41,10 +48,7 @@ func secretName() Schema {
 }
 
 func inside(expected string) Schema {
-	return Schema{
-		Pattern: "^[A-Za-z0-9._][A-Za-z0-9._/-]*$", Expected: "expected " + expected,
-		Not: &Schema{Type: Types{"string"}, Pattern: `^\.\.?/|^\.\.$|/\.\.?(/|$)|//|/$`},
-	}
+	return Schema{Pattern: `^(\.|` + insideForm + ")$", Expected: "expected " + expected}
 }
 
 func choice(values ...string) Schema { return Schema{Enum: anySlice(values)} }
@@ -62,25 +66,21 @@ func anySlice[T any](values []T) []any {
 }
 
 var (
-	span       = Schema{Pattern: `^\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`, Expected: "expected a time span of whole seconds above 0, such as 30s, 5m or 1h30m"}
-	host       = Schema{Pattern: "^" + subdomainForm + "$", MaxLength: 253, Expected: "expected a host name in lower case, such as www.example.com"}
-	anyHost    = Schema{Pattern: `^(\*\.)?` + subdomainForm + "$", MaxLength: 253, Expected: host.Expected}
-	pinned     = Schema{Pattern: "^([a-z0-9.-]+(:[0-9]+)?/)?" + pathForm + "(" + tagForm + "|(" + tagForm + ")?" + digestForm + ")$", Expected: "expected an image with a tag or digest, such as debian:trixie-slim"}
-	repository = Schema{Pattern: "^" + repositoryForm + "$", Expected: "expected a repository with its registry and without a tag, such as registry.example.com/agency/example-com"}
-	folder     = inside("a path inside the repository, of letters, digits and ._-/")
-	urlPath    = Schema{Pattern: urlCharacters.String(), Expected: "expected a path that begins with / and has no spaces or quotes", Not: &Schema{Type: Types{"string"}, Pattern: "^//"}}
-	iniValue   = Schema{Pattern: `^([^"\\$]|\$+[^"\\${])*\$*$`, Expected: "expected a value without quotes, backslashes and ${"}
-	filled     = Schema{MinLength: 1}
-	set        = Schema{UniqueItems: true}
-	filledSet  = Schema{MinItems: 1, UniqueItems: true}
-	// Too few digits for bytes: the unit was forgotten.
-	size = Schema{
-		Pattern: "^" + quantityForm + "$", Not: &Schema{Type: Types{"string"}, Pattern: "^[0-9]{1,6}m?$"},
-		Minimum: ptr(1 << 20), Expected: "expected a size of at least 1Mi, such as 512Mi or 10Gi",
-	}
+	span         = Schema{Pattern: `^\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`, Expected: "expected a time span of whole seconds above 0, such as 30s, 5m or 1h30m"}
+	host         = Schema{Pattern: "^" + subdomainForm + "$", MaxLength: 253, Expected: "expected a host name in lower case, such as www.example.com"}
+	anyHost      = Schema{Pattern: `^(\*\.)?` + subdomainForm + "$", MaxLength: 253, Expected: host.Expected}
+	pinned       = Schema{Pattern: "^([a-z0-9.-]+(:[0-9]+)?/)?" + pathForm + "(" + tagForm + "|(" + tagForm + ")?" + digestForm + ")$", Expected: "expected an image with a tag or digest, such as debian:trixie-slim"}
+	repository   = Schema{Pattern: "^" + repositoryForm + "$", Expected: "expected a repository with its registry and without a tag, such as registry.example.com/agency/example-com"}
+	folder       = inside("a path inside the repository, of letters, digits and ._-/")
+	urlPath      = Schema{Pattern: "^/([A-Za-z0-9._~!$&()*+,;=:@%?-][A-Za-z0-9._~!$&()*+,;=:@%/?-]*)?$", Expected: "expected a path that begins with / and has no spaces or quotes"}
+	iniValue     = Schema{Pattern: `^([^"\\$]|\$+[^"\\${])*\$*$`, Expected: "expected a value without quotes, backslashes and ${"}
+	filled       = Schema{MinLength: 1}
+	set          = Schema{UniqueItems: true}
+	filledSet    = Schema{MinItems: 1, UniqueItems: true}
+	size         = Schema{Pattern: "^(" + sizeForm + ")$", Minimum: ptr(1 << 20), Expected: "expected a size of at least 1Mi, such as 512Mi or 10Gi"}
 	cpu          = Schema{Pattern: "^" + quantityForm + "$", Not: &Schema{Type: Types{"string"}, Pattern: "^0*$"}, Expected: "expected an amount of CPU, such as 50m or 2"}
 	storageClass = orNothing(subdomain("the name of a StorageClass"))
-	prefix       = Schema{Pattern: "^/[A-Za-z0-9._/-]*$", Not: &Schema{Type: Types{"string"}, Pattern: `//|.+/$|/\.\.?(/|$)`}, Expected: "expected a path such as / or /blog"}
+	prefix       = Schema{Pattern: "^(/|(/" + segmentForm + ")+)$", Expected: "expected a path such as / or /blog"}
 )
 
 func ptr(n int64) *int64 { return &n }
@@ -104,7 +104,7 @@ var schemaRules = map[string]Schema{
 	"build.platform":             choice(platforms...),
 	"build.runtime":              repository,
 	"build.docroot":              folder,
-	"build.fallback":             {Pattern: "^(/[A-Za-z0-9._][A-Za-z0-9._/-]*)?$", Expected: "expected a path below the docroot, such as /index.php"},
+	"build.fallback":             {Pattern: "^(/" + insideForm + ")?$", Expected: "expected a path below the docroot, such as /index.php"},
 	"build.php.extensions":       set,
 	"build.php.extensions[]":     {Pattern: "^[a-z0-9][a-z0-9_.+-]*$", Not: &Schema{Type: Types{"string"}, Pattern: "^(php[0-9.]*|ext)-"}, Expected: "expected a PHP extension as Debian names it, such as gd"},
 	"build.php.ini.*":            iniValue,
@@ -114,7 +114,7 @@ var schemaRules = map[string]Schema{
 	"build.frontend.dir":         folder,
 	"build.frontend.script":      {Pattern: scriptName.String(), Expected: "expected the name of a script in package.json, such as build"},
 	"build.frontend.include[]":   folder,
-	"build.dockerfile":           inside("the path of a file"),
+	"build.dockerfile":           {Pattern: "^" + insideForm + "$", Expected: "expected the path of a file"},
 	"build.audit.allow[].rule":   label("the name of a rule, as a finding has it"),
 	"build.audit.allow[].path":   {Pattern: "^/", Expected: "expected an absolute path in the image, or a pattern with * and **"},
 	"build.audit.allow[].reason": filled,

@@ -75,6 +75,42 @@ func TestSchemaInREADME(t *testing.T) {
 	}
 }
 
+// A pattern may know less than the check of the same value, but refuses
+// nothing that it takes.
+func TestPatternsTakeWhatTheChecksTake(t *testing.T) {
+	texts := []string{
+		"", ".", "..", "./a", "../a", "a", "a/b", "a//b", "a/", "/", "/a", "/a/", "//a", "/a/./b", "a/../b", ".a", "..a", "...", "..a/..b", "-a", "a/-b", ".-a", "_a/b.c-d",
+		"a b", "a\"b", "/a?b=c&d=%20", "/.well-known/x", "/~ada/", "/a/../b", "/...", "ä",
+		"0", "1", "512", "512m", "512Mi", "1048576", "1048575", "1048576000m", "1.5Gi", ".5Gi", "1.", "+1Gi", "1e7", "1E7", "1e3", "1k", "1000k", "10GiB", "-1Gi", "50m", "0.5", "2", "1n", "1u",
+		"example.com", "Example.com", "*.example.com", "127.0.0.1", "a.b-c.d", "-a.b", "a_b.c", "localhost", "x-1",
+		"registry.example.com/a", "registry.example.com/a/b_c__d-e.f", "registry.example.com:5000/a", "localhost/a", "localhost:5000/a", "127.0.0.1:5000/a/b", "a/b", "registry.example.com/A",
+		"registry.example.com/a:1", "debian:trixie-slim", "varnish:7.7", "a/b:c_D.9-x", "debian", "debian@sha256:" + strings.Repeat("a", 64), "registry.example.com:5000/a/b:c@sha256:" + strings.Repeat("0", 64),
+		"my-bucket", "my_db$1", "memory_limit", "opcache.enable", "256M", "${HOME}", "a$b", "a$", "$$", "C:\\log", "E_ALL & ~E_NOTICE",
+	}
+	for name, test := range map[string]struct {
+		check func(string) bool
+		rule  Schema
+	}{
+		"host": {isHost, host}, "wildcard host": {isWildcardHost, anyHost}, "label": {isLabel, label("")}, "object name": {isObjectName, subdomain("")},
+		"repository": {isRepository, repository}, "pinned image": {isPinnedImage, pinned}, "folder": {isInside, folder},
+		"URL path": {isURLPath, urlPath}, "path prefix": {isPathPrefix, prefix}, "size": {isSize, size}, "CPU": {isCPU, cpu},
+		"database name": {isDatabaseName, rule("database.external.name")}, "bucket": {isBucket, rule("files.s3.bucket")}, "ini value": {isIniValue, iniValue},
+	} {
+		pattern := regexp.MustCompile(test.rule.Pattern)
+		taken := 0
+		for _, text := range texts {
+			if test.check(text) {
+				taken++
+				assert.True(t, pattern.MatchString(text), "%s: %q", name, text)
+				if not := test.rule.Not; not != nil && not.Pattern != "" {
+					assert.NotRegexp(t, not.Pattern, text, name)
+				}
+			}
+		}
+		assert.Positive(t, taken, name)
+	}
+}
+
 // notInSchema are the bad files whose fault a schema cannot see: one that only
 // values together make, or YAML that is fine elsewhere.
 var notInSchema = map[string]bool{
