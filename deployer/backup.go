@@ -20,12 +20,12 @@ import (
 	"github.com/sitectl/sitectl/templates"
 )
 
-// backupVolume is the PersistentVolumeClaim that holds the dumps, and nothing
-// else.
-const backupVolume = "backup"
+// backupStore is the PersistentVolumeClaim that holds the dumps, and nothing
+// else, or the ConfigMap that says in which bucket they are.
+const backupStore = "backup"
 
-// backupsAnnotation is on the volume and lists what is on it, as the last Job
-// that had it mounted has seen it: to look needs no pod.
+// backupsAnnotation is on the store and lists what is there, as the last Job
+// has seen it: to look needs no pod.
 const backupsAnnotation = "sitectl.dev/backups"
 
 // A Job that makes a dump, and one that reads it back.
@@ -54,6 +54,7 @@ type BackupError struct {
 	JobError
 	Restore bool
 	Dump    string
+	Bucket  string // that the dumps are in; empty if they are on a volume
 }
 
 func (e *BackupError) Error() string {
@@ -69,13 +70,17 @@ func (e *BackupError) Hint() string {
 	if e.Restore {
 		return "the database may be incomplete until a dump is restored (sitectl backup --list); " + logs
 	}
-	return "the site still serves what it served before, and nothing was migrated; if the volume is full, raise migrate.backup.size; " + logs
+	look := "if the volume is full, raise migrate.backup.size"
+	if e.Bucket != "" {
+		look = fmt.Sprintf("look whether the keys in migrate.backup.s3.secret may list, read, write and delete in the bucket %s", e.Bucket)
+	}
+	return fmt.Sprintf("the site still serves what it served before, and nothing was migrated; %s; %s", look, logs)
 }
 
 // errNoBackup says that the site file asks for none.
 var errNoBackup = errors.New("the site file asks for no backup: set migrate.backup: {}")
 
-// Backup dumps the database into the volume, verifies the dump, and deletes
+// Backup dumps the database into the volume or the bucket, verifies the dump, and deletes
 // those that are more than the site file keeps. A dump that an interrupted
 // ship has under way is waited for and taken. It is nil if the database is
 // empty, as that of a site which was never installed. Failure is a
@@ -145,9 +150,9 @@ func (d *Deployer) Backups(ctx context.Context) ([]Backup, error) {
 	if backupOf(d.site) == nil {
 		return nil, errNoBackup
 	}
-	var claim *corev1.PersistentVolumeClaim
+	var list string
 	err := d.reach(ctx, func(ctx context.Context) (err error) {
-		claim, err = d.client.CoreV1().PersistentVolumeClaims(d.site.Namespace).Get(ctx, backupVolume, metav1.GetOptions{})
+		list, err = d.listed(ctx)
 		return err
 	})
 	if apierrors.IsNotFound(err) {
@@ -156,7 +161,44 @@ func (d *Deployer) Backups(ctx context.Context) ([]Backup, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the list of backups: %w", err)
 	}
-	return parseBackups(claim.Annotations[backupsAnnotation]), nil
+	return parseBackups(list), nil
+}
+
+// listed reads what the last Job has found in the store.
+func (d *Deployer) listed(ctx context.Context) (string, error) {
+	if backupOf(d.site).S3 != nil {
+		store, err := d.client.CoreV1().ConfigMaps(d.site.Namespace).Get(ctx, backupStore, metav1.GetOptions{})
+		if err != nil {
+			return "", err
+		}
+		return store.Annotations[backupsAnnotation], nil
+	}
+	store, err := d.client.CoreV1().PersistentVolumeClaims(d.site.Namespace).Get(ctx, backupStore, metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	return store.Annotations[backupsAnnotation], nil
+}
+
+// noteBackups notes what a Job has found in the store.
+func (d *Deployer) noteBackups(ctx context.Context, found string) error {
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"annotations": map[string]string{backupsAnnotation: found}},
+	})
+	if err != nil {
+		return err
+	}
+	kind, opts := "PersistentVolumeClaim", metav1.PatchOptions{FieldManager: fieldManager}
+	if backupOf(d.site).S3 != nil {
+		kind = "ConfigMap"
+		_, err = d.client.CoreV1().ConfigMaps(d.site.Namespace).Patch(ctx, backupStore, types.MergePatchType, patch, opts)
+	} else {
+		_, err = d.client.CoreV1().PersistentVolumeClaims(d.site.Namespace).Patch(ctx, backupStore, types.MergePatchType, patch, opts)
+	}
+	if err != nil {
+		return fmt.Errorf("write the list of backups on %s %s: %w", kind, backupStore, err)
+	}
+	return nil
 }
 
 // HasBackup is an *UnknownBackupError if there is no dump of that name.
@@ -335,34 +377,25 @@ func (d *Deployer) followBackup(ctx context.Context, job string, failure BackupE
 	}
 	if failed := (*JobError)(nil); errors.As(err, &failed) {
 		failure.JobError = *failed
+		if s3 := backupOf(d.site).S3; s3 != nil {
+			failure.Bucket = s3.Bucket
+		}
 		return nil, &failure
 	}
 	if err != nil {
 		return nil, err
 	}
-	list := termination(pod)
-	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"annotations": map[string]string{backupsAnnotation: list}},
-	})
-	if err != nil {
-		return nil, err
-	}
-	_, err = d.client.CoreV1().PersistentVolumeClaims(d.site.Namespace).
-		Patch(ctx, backupVolume, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
-	if err != nil {
-		return nil, fmt.Errorf("write the list of backups on PersistentVolumeClaim %s: %w", backupVolume, err)
-	}
-	return parseBackups(list), nil
+	found := termination(pod)
+	return parseBackups(found), d.noteBackups(ctx, found)
 }
 
-// termination is what the only container of a pod has left when it ended.
+// termination is what the last container of a pod has left when it ended.
 func termination(pod *corev1.Pod) string {
-	for _, status := range steps(pod) {
-		if status.State.Terminated != nil {
-			return strings.TrimSpace(status.State.Terminated.Message)
-		}
+	all := steps(pod)
+	if len(all) == 0 || all[len(all)-1].State.Terminated == nil {
+		return ""
 	}
-	return ""
+	return strings.TrimSpace(all[len(all)-1].State.Terminated.Message)
 }
 
 // parseBackups reads what the Jobs leave, a line for each dump, the oldest

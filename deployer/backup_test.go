@@ -242,6 +242,40 @@ func TestBackupJobGolden(t *testing.T) {
 	golden(t, filepath.Join("kubernetes", "backup.yaml"), manifest)
 }
 
+func TestBackupJobOfABucketGolden(t *testing.T) {
+	job, err := backupJobObject(readSite(t, "database", ""), "restore-20260102-030405", jobRestore, "20260102-030405-a1b2c3d")
+	require.NoError(t, err)
+	manifest, err := Manifests([]Object{job})
+	require.NoError(t, err)
+	golden(t, filepath.Join("kubernetes", "backup-s3.yaml"), manifest)
+}
+
+// The list of dumps in a bucket is on the ConfigMap that says which it is.
+func TestBackupToABucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDumps(t, "")
+		d.site.Migrate.Backup.S3 = &site.BackupS3{Bucket: "backups"}
+		d.put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+			Name: "backup", Namespace: d.site.Namespace, Annotations: map[string]string{backupsAnnotation: oldDump},
+		}})
+		d.startBackup(t.Context())
+		d.end(d.job("backup-20000101-000000"), 0, oldDump+newDump)
+		assert.Equal(t, "20000101-000000-a1b2c3d", (<-d.made).Name)
+		require.NoError(t, <-d.result)
+		list, err := d.Backups(t.Context())
+		require.NoError(t, err)
+		assert.Len(t, list, 2)
+
+		time.Sleep(time.Minute)
+		d.startBackup(t.Context())
+		d.end(d.job("backup-20000101-000100"), 1, "")
+		assert.Nil(t, <-d.made)
+		var failure *BackupError
+		require.ErrorAs(t, <-d.result, &failure)
+		assert.Contains(t, failure.Hint(), "delete in the bucket backups")
+	})
+}
+
 func TestBackupFor(t *testing.T) {
 	d := newDumps(t, "1 20260101-000000-a1b2c3d.sql.gz\n2 20260102-000000-a1b2c3d.sql.gz\n3 20260103-000000-a1b2c3d.sql.gz\n4 20260104-000000-bbbbbbb.sql.gz\n")
 	migrated := func(day int) Release { return Release{At: time.Date(2026, 1, day, 12, 0, 0, 0, time.UTC)} }

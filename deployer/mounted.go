@@ -81,6 +81,9 @@ func ownSecrets(s site.Site) []ownSecret {
 	if s.Files != nil && s.Files.S3 != nil {
 		list = append(list, ownSecret{name: s.Files.S3.Secret, readers: everyReader})
 	}
+	if backup := backupOf(s); backup != nil && backup.S3 != nil {
+		list = append(list, ownSecret{name: backup.S3.Secret, keys: []string{"access-key-id", "secret-access-key"}, elsewhere: true})
+	}
 	for _, secret := range s.Secrets {
 		list = append(list, ownSecret{name: secret.Name, readers: secret.For})
 	}

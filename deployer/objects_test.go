@@ -119,6 +119,7 @@ const hostile = "x\"'`\\\n---\nkind: Pod\n{{Namespace}}{{{Image}}}{{#Varnish}} #
 // the values as they are.
 func TestHostileValues(t *testing.T) {
 	hostileObjects(t, "shop")
+	hostileObjects(t, "database")
 	got := hostileObjects(t, "everything")
 
 	deployment := find(t, got, "Deployment")

@@ -85,7 +85,7 @@ func kubernetesTemplates(t *testing.T) map[string]string {
 // TestEveryTemplateIsUsed keeps the folder and the layout together.
 func TestEveryTemplateIsUsed(t *testing.T) {
 	used := []string{"kubernetes/backup.job.yaml"} // rendered when it is its turn
-	for _, name := range []string{"everything", "shop", "gateway"} {
+	for _, name := range []string{"everything", "shop", "gateway", "database"} {
 		s := readSite(t, name, "")
 		v, err := newView(s, testImage(s))
 		require.NoError(t, err)

@@ -169,11 +169,21 @@ type stepView struct {
 	Command []string
 }
 
-// backupView is the volume with the dumps of the database.
+// backupView is where the dumps of the database are: a volume, unless there
+// is a bucket.
 type backupView struct {
 	Size           string
 	StorageClass   string
 	TimeoutSeconds int64
+	Bucket         *bucketView
+}
+
+type bucketView struct {
+	Image    string // with rclone
+	Bucket   string
+	Endpoint string
+	Region   string
+	Secret   string
 }
 
 // backupJobView is the view of a Job that makes a dump or reads one back.
@@ -528,7 +538,11 @@ func newBackupView(migrate *site.Migrate) *backupView {
 		return nil
 	}
 	backup := migrate.Backup
-	return &backupView{Size: backup.Size, StorageClass: backup.StorageClass, TimeoutSeconds: backup.Timeout.Seconds()}
+	v := &backupView{Size: backup.Size, StorageClass: backup.StorageClass, TimeoutSeconds: backup.Timeout.Seconds()}
+	if s3 := backup.S3; s3 != nil {
+		v.Bucket = &bucketView{Image: s3.Image, Bucket: s3.Bucket, Endpoint: s3.Endpoint, Region: s3.Region, Secret: s3.Secret}
+	}
+	return v
 }
 
 func newCronView(v view, cron site.Cron) cronView {

@@ -63,7 +63,7 @@ func TestWrongUse(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"start"}, `unknown command "start": it is one of up, down, status, env, logs`},
+		{[]string{"start"}, `unknown command "start": it is one of up, down, status, env, logs, program`},
 		{[]string{"up", "now"}, `unexpected argument "now"`},
 		{[]string{"env", "--output", "yaml"}, `--output "yaml": it is shell or json`},
 		{[]string{"logs", "apache"}, `unknown part "apache": it is one of etcd,`},

@@ -52,7 +52,7 @@ func app() *cli.App {
 	return &cli.App{
 		Name:  "lab",
 		Usage: "a one-node Kubernetes, a private registry and BuildKit, on this machine",
-		UsageText: `lab up | down | status | env | logs
+		UsageText: `lab up | down | status | env | logs | program
 
 The lab is made of upstream programs, built from their Go modules and Debian
 packages and started as plain processes of root. The first start builds them,
@@ -67,10 +67,10 @@ $XDG_CACHE_HOME/sitectl-lab, which stays.
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "source", EnvVars: []string{"SITECTL_LAB_SOURCE"}, Usage: "the lab's source `folder`, which holds parts/ (default: looked for from here and from the executable upwards)"},
 		},
-		Commands: []*cli.Command{upCommand(), downCommand(), statusCommand(), envCommand(), logsCommand(), provisionerCommand()},
+		Commands: []*cli.Command{upCommand(), downCommand(), statusCommand(), envCommand(), logsCommand(), programCommand(), provisionerCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return fmt.Errorf("unknown command %q: it is one of up, down, status, env, logs", c.Args().First())
+				return fmt.Errorf("unknown command %q: it is one of up, down, status, env, logs, program", c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},

@@ -22,6 +22,7 @@ func (r *resolution) derive(extensions []string) {
 	}
 	r.deriveIngress()
 	r.deriveFilesPath()
+	r.deriveBackup()
 	r.deriveReaders()
 	r.deriveDeploy()
 	if place := r.places[extensionsKey]; place != nil && !place.origin.inFile() {
@@ -71,6 +72,29 @@ func (r *resolution) deriveFilesPath() {
 func defaultDocroot(preset Preset) string {
 	layer := merge(defaultLayer(), presetLayer(preset))
 	return layer.fields["build"].fields["docroot"].scalar.String()
+}
+
+// deriveBackup has the dumps go to a bucket if there is one for them, in the
+// store of the uploads if the file names no other.
+func (r *resolution) deriveBackup() {
+	const section = "migrate.backup"
+	migrate := r.site.Migrate
+	if migrate == nil || migrate.Backup == nil || migrate.Backup.S3 == nil {
+		return
+	}
+	set := func(key string, to *string, value string) {
+		if place := r.places[join(section, key)]; place == nil || !place.origin.inFile() {
+			*to = value
+			r.noteDefault(join(section, key))
+		}
+	}
+	backup := migrate.Backup
+	set("to", &backup.To, backupS3)
+	if files := r.site.Files; files != nil && files.S3 != nil {
+		set("s3.endpoint", &backup.S3.Endpoint, files.S3.Endpoint)
+		set("s3.region", &backup.S3.Region, files.S3.Region)
+		set("s3.secret", &backup.S3.Secret, files.S3.Secret)
+	}
 }
 
 // deriveReaders has everything read a Secret of which the file says nothing

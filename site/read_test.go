@@ -58,6 +58,7 @@ func TestResolved(t *testing.T) {
 		"full.yaml":         {"production", "staging", "review"},
 		"environments.yaml": {"production", "staging"},
 		"external.yaml":     {"production", "staging"},
+		"backup-s3.yaml":    {"production", "staging"},
 		"patch.yaml":        {"production", "staging"},
 	}
 	for _, path := range siteFilePaths(t, "good") {

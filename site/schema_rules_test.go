@@ -79,6 +79,9 @@ var (
 	filledSet    = Schema{MinItems: 1, UniqueItems: true}
 	size         = Schema{Pattern: "^(" + sizeForm + ")$", Minimum: ptr(1 << 20), Expected: "expected a size of at least 1Mi, such as 512Mi or 10Gi"}
 	cpu          = Schema{Pattern: "^" + quantityForm + "$", Not: &Schema{Type: Types{"string"}, Pattern: "^0*$"}, Expected: "expected an amount of CPU, such as 50m or 2"}
+	bucket       = Schema{Pattern: bucketName.String(), Expected: "expected the name of a bucket"}
+	endpoint     = Schema{Pattern: `^https?://[^/?#@\s]+$`, Expected: "expected a URL without a path, such as https://s3.example.com"}
+	region       = label("the name of a region, such as us-east-1")
 	storageClass = orNothing(subdomain("the name of a StorageClass"))
 	prefix       = Schema{Pattern: "^(/|(/" + segmentForm + ")+)$", Expected: "expected a path such as / or /blog"}
 )
@@ -158,9 +161,9 @@ var schemaRules = map[string]Schema{
 	"files.volume.size":         size,
 	"files.volume.accessMode":   choice(accessModes...),
 	"files.volume.storageClass": storageClass,
-	"files.s3.bucket":           {Pattern: bucketName.String(), Expected: "expected the name of a bucket"},
-	"files.s3.endpoint":         {Pattern: `^https?://[^/?#@\s]+$`, Expected: "expected a URL without a path, such as https://s3.example.com"},
-	"files.s3.region":           label("the name of a region, such as us-east-1"),
+	"files.s3.bucket":           bucket,
+	"files.s3.endpoint":         endpoint,
+	"files.s3.region":           region,
 	"files.s3.secret":           secretName(),
 	"writable":                  set,
 	"writable[]":                folder,
@@ -169,10 +172,15 @@ var schemaRules = map[string]Schema{
 	"secrets[].for[]":           choice(secretReaders...),
 
 	"migrate.order":               choice(string(MigrateBefore), string(MigrateAfter)),
-	"migrate.backup.to":           choice("volume"),
+	"migrate.backup.to":           choice(backupVolume, backupS3),
 	"migrate.backup.keep":         atLeast(1),
 	"migrate.backup.size":         size,
 	"migrate.backup.storageClass": storageClass,
+	"migrate.backup.s3.bucket":    bucket,
+	"migrate.backup.s3.endpoint":  endpoint,
+	"migrate.backup.s3.region":    region,
+	"migrate.backup.s3.secret":    secretName(),
+	"migrate.backup.s3.image":     pinned,
 	"migrate.steps":               {MinItems: 1},
 	"migrate.steps[].name":        label("a DNS label"),
 	"migrate.steps[].command":     {MinItems: 1},

@@ -290,11 +290,32 @@ type Migrate struct {
 // Backup is a dump of the site's own database that is made before each
 // migration, and verified.
 type Backup struct {
-	To           string   `yaml:"to" json:"to"`                                         // where the dumps are, "volume": a volume for nothing else; default "volume"
-	Keep         int32    `yaml:"keep" json:"keep"`                                     // how many dumps stay; default 3
-	Size         string   `yaml:"size" json:"size"`                                     // size of the volume; default "10Gi"
-	StorageClass string   `yaml:"storageClass,omitempty" json:"storageClass,omitempty"` // name of a StorageClass; without it the cluster's default
-	Timeout      Duration `yaml:"timeout" json:"timeout"`                               // how long one dump may take; default 30m
+	// To is where the dumps are: on a volume for nothing else, or in a bucket;
+	// default "s3" if there is one, otherwise "volume".
+	To           string    `yaml:"to" json:"to"`
+	Keep         int32     `yaml:"keep" json:"keep"`                                     // how many dumps stay; default 3
+	Size         string    `yaml:"size" json:"size"`                                     // size of the volume; default "10Gi"
+	StorageClass string    `yaml:"storageClass,omitempty" json:"storageClass,omitempty"` // name of a StorageClass; without it the cluster's default
+	Timeout      Duration  `yaml:"timeout" json:"timeout"`                               // how long one dump may take; default 30m
+	S3           *BackupS3 `yaml:"s3,omitempty" json:"s3,omitempty"`                     // the bucket for the dumps; without it a volume
+}
+
+// BackupS3 is a bucket of an S3-compatible store, in which the dumps are below
+// the name of the site's namespace. Endpoint, Region and Secret are those of
+// Files.S3 unless they are set. The bucket is not: that of the uploads may be
+// open to everybody.
+type BackupS3 struct {
+	Bucket   string `yaml:"bucket" json:"bucket"`     // name of the bucket
+	Endpoint string `yaml:"endpoint" json:"endpoint"` // URL of the store; default that of files.s3
+	Region   string `yaml:"region" json:"region"`     // region of the store; default that of files.s3, otherwise "us-east-1"
+	// Secret is an existing one with the keys access-key-id and
+	// secret-access-key; default that of files.s3. If it has the key ca.crt,
+	// too, the certificate of the store must be of one of those authorities
+	// (PEM).
+	Secret string `yaml:"secret" json:"secret"`
+	// Image has in its PATH a statically linked rclone, which reads and
+	// writes the bucket; default "rclone/rclone:1.76".
+	Image string `yaml:"image" json:"image"`
 }
 
 // MigrateOrder places the migration before or after the rollout.

@@ -34,16 +34,42 @@ func (c *check) backup() {
 	if backup == nil {
 		return
 	}
-	places := []string{"volume"}
+	places := []string{backupVolume, backupS3}
 	c.expect(slices.Contains(places, backup.To), "migrate.backup.to", backup.To, oneOf(places), suggest(backup.To, places))
 	c.atLeast("migrate.backup.keep", int64(backup.Keep), 1)
 	c.size("migrate.backup.size", backup.Size)
 	c.expect(backup.StorageClass == "" || isObjectName(backup.StorageClass), "migrate.backup.storageClass", backup.StorageClass,
 		"the name of a StorageClass", "")
 	c.span("migrate.backup.timeout", backup.Timeout)
+	c.backupBucket(backup)
 	if database := c.site.Database; database == nil || database.MariaDB == nil {
 		c.conflict("migrate.backup", "there is no database of the site's own to back up", "set database: {mariadb: {}}, or leave migrate.backup out")
 	}
+}
+
+// The places of dumps.
+const (
+	backupVolume = "volume"
+	backupS3     = "s3"
+)
+
+func (c *check) backupBucket(backup *Backup) {
+	const path = "migrate.backup.s3"
+	s3 := backup.S3
+	switch {
+	case s3 == nil && backup.To == backupS3:
+		c.problem(path, "expected a bucket, found nothing", "write s3: {bucket: NAME, endpoint: URL, secret: NAME}")
+		return
+	case s3 == nil:
+		return
+	case backup.To == backupVolume:
+		c.conflict("migrate.backup.to", "the dumps cannot go to a volume and to a bucket", "leave one of to and s3 out")
+	}
+	c.expect(isBucket(s3.Bucket), path+".bucket", s3.Bucket, "the name of a bucket", "")
+	c.expect(isEndpoint(s3.Endpoint), path+".endpoint", s3.Endpoint, "a URL without a path, such as https://s3.example.com", "")
+	c.expect(isLabel(s3.Region), path+".region", s3.Region, "the name of a region, such as us-east-1", "")
+	c.secretName(path+".secret", s3.Secret)
+	c.pinned(path+".image", s3.Image)
 }
 
 func (c *check) command(path string, command []string) {

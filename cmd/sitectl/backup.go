@@ -16,9 +16,9 @@ import (
 func backupCommand() *cli.Command {
 	return page{
 		name:  "backup",
-		usage: "dump the database into the volume for backups, or list the dumps",
+		usage: "dump the database into the volume or bucket for backups, or list the dumps",
 		description: "Makes the same dump that a ship makes before a migration, if the site file has migrate.backup: of one moment, " +
-			"compressed, verified to its end, on a volume for nothing else. The latest ones stay, as many as the site file says.",
+			"compressed, verified to its end, on a volume for nothing else or in a bucket. The latest ones stay, as many as the site file says.",
 		examples: `
 			sitectl backup
 			sitectl backup --list

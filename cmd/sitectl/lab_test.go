@@ -84,6 +84,16 @@ func lab(t *testing.T, name string) string {
 	return value
 }
 
+// labProgram is the path of an upstream program, which the lab builds.
+func labProgram(t *testing.T, name string) string {
+	t.Helper()
+	command := exec.Command("go", "run", "-C", "../../lab", ".", "program", name)
+	command.Stderr = t.Output()
+	out, err := command.Output()
+	require.NoError(t, err)
+	return strings.TrimSpace(string(out))
+}
+
 func labCluster(t *testing.T) kubernetes.Interface {
 	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", lab(t, "KUBECONFIG"))

@@ -82,7 +82,7 @@ var exceptions = []exception{
 	// start would make each restart of a site depend on the registry.
 	{"container-image-pull-policy", nil},
 	// The user of the public image, to whom its files and the volume belong.
-	{"container-security-context-user-group-id", []string{"mysql", "redis", "varnish", "backup"}},
+	{"container-security-context-user-group-id", []string{"mysql", "redis", "varnish", "backup", "restore", "rclone"}},
 	// A connection is all that can be asked of an image without a client.
 	{"pod-probes-identical", []string{"memcache"}},
 	// The pods that answer a certificate authority are cert-manager's, and
@@ -131,8 +131,11 @@ func excepted(check, object, container string) bool {
 func scores(t *testing.T, file string) scorecard.Scorecard {
 	t.Helper()
 	files := []string{file}
-	if filepath.Base(file) == "backup.yaml" {
+	switch filepath.Base(file) {
+	case "backup.yaml":
 		files = append(files, filepath.Join(filepath.Dir(file), "everything-production.yaml"))
+	case "backup-s3.yaml":
+		files = append(files, filepath.Join(filepath.Dir(file), "database.yaml"))
 	}
 	var contents []domain.NamedReader
 	for _, file := range files {

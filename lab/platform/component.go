@@ -54,6 +54,7 @@ func tools() []component {
 	return []component{
 		{name: "act", binaries: []binary{{"act", "github.com/nektos/act"}}, flags: linking("")},
 		{name: "kubectl", binaries: []binary{{"kubectl", "."}}, flags: linking("-X k8s.io/component-base/version.gitVersion=v1.36.3")},
+		{name: "rclone", binaries: []binary{{"rclone", "."}}, flags: linking("")},
 	}
 }
 
@@ -208,7 +209,7 @@ func (lab *Lab) Program(name string) (string, error) {
 }
 
 // Tool is the path of a program that the lab itself does not need, and builds
-// it unless the cache has it: "act", "kubectl".
+// it unless the cache has it: "act", "kubectl", "rclone".
 func (lab *Lab) Tool(ctx context.Context, name string) (string, error) {
 	for _, c := range tools() {
 		if c.name != name {

@@ -1,4 +1,4 @@
-# Dumps the database into the volume, or reads it back:
+# Dumps the database into the volume or the bucket, or reads it back:
 #
 #   backup NAME KEEP   dump to NAME.sql.gz and keep that many dumps; 0 for all
 #   restore NAME       put the database back as it is in NAME.sql.gz
@@ -7,35 +7,80 @@
 # /dev/termination-log, a line each, and nothing else.
 set -euo pipefail
 umask 077
-cd /backup
 
-# The client programs read the password from a file: arguments and environment
-# variables can be seen from outside of a process.
+# The programs read passwords from files: arguments and environment variables
+# can be seen from outside of a process.
 value() { sed 's/[\\"]/\\&/g' "/secrets/database/$1"; }
 printf '[client]\nhost="%s"\nport="%s"\nuser="%s"\npassword="%s"\n' \
   "$(value host)" "$(value port)" "$(value user)" "$(value password)" >/tmp/client.cnf
 database=$(</secrets/database/name)
 client=(mariadb --defaults-file=/tmp/client.cnf --default-character-set=utf8mb4 --batch --skip-column-names)
 
-# complete succeeds if a dump can be read to its end, and the end is there.
+# Where the dumps are:
+#
+#   files PATTERN   the sizes and names of files, in the order of their names
+#   fetch FILE      writes what is in it
+#   put FILE        makes it of what it reads
+#   rename FILE TO
+#   discard FILE…
+if [[ -d /backup ]]; then
+  cd /backup
+  files() {
+    local file
+    for file in $1; do
+      [[ ! -e $file ]] || stat -c '%s %n' -- "$file"
+    done
+  }
+  fetch() { cat -- "$1"; }
+  put() { cat >"$1" && sync -- "$1"; }
+  rename() { mv -- "$1" "$2" && sync -- .; }
+  discard() { rm -f -- "$@"; }
+else
+  printf '[store]\ntype = s3\nprovider = Other\nendpoint = %s\nregion = %s\naccess_key_id = %s\nsecret_access_key = %s\nno_check_bucket = true\n' \
+    "$(</config/backup/endpoint)" "$(</config/backup/region)" "$(</secrets/backup/access-key-id)" "$(</secrets/backup/secret-access-key)" >/tmp/rclone.conf
+  store=store:$(</config/backup/bucket)/$(</config/backup/prefix)
+  # A dump has at most 10,000 parts of that size, which are in memory when
+  # they are sent.
+  rclone=(/tools/rclone --config /tmp/rclone.conf --s3-chunk-size 32Mi --s3-upload-concurrency 2)
+  if [[ -e /secrets/backup/ca.crt ]]; then
+    rclone+=(--ca-cert /secrets/backup/ca.crt)
+  elif [[ -e /tools/ca-certificates.crt ]]; then
+    export SSL_CERT_FILE=/tools/ca-certificates.crt
+  fi
+  files() { "${rclone[@]}" lsf --files-only --format sp --separator ' ' --include "$1" "$store" | sort -k 2; }
+  fetch() { "${rclone[@]}" cat "$store/$1"; }
+  put() { "${rclone[@]}" rcat "$store/$1"; }
+  rename() { "${rclone[@]}" moveto "$store/$1" "$store/$2"; }
+  discard() {
+    local file
+    for file in "$@"; do "${rclone[@]}" deletefile "$store/$file"; done
+  }
+fi
+
+# complete succeeds if a dump can be read to its end, where gzip has its size
+# and checksum, and the end of a dump is there.
 complete() {
-  [[ -s $1 ]] || { echo "the dump $1 is empty" >&2; return 1; }
   local last
-  last=$(gzip -dc -- "$1" | tail -n 1) || { echo "the dump $1 cannot be read" >&2; return 1; }
+  last=$(fetch "$1" | gzip -dc | tail -n 1) || { echo "the dump $1 cannot be read" >&2; return 1; }
   [[ $last == '-- Dump completed'* ]] || { echo "the dump $1 is not complete: it ends with ${last:0:200}" >&2; return 1; }
 }
 
-# list writes the latest dumps; a termination message has room for no more.
-list() {
-  local file
-  for file in *.sql.gz; do
-    [[ ! -e $file ]] || stat -c '%s %n' -- "$file"
-  done | tail -n 40 >/dev/termination-log
+# names sets the array of that name to the files of a pattern.
+names() {
+  local found
+  found=$(files "$1" | cut -d ' ' -f 2)
+  names=()
+  [[ -z $found ]] || mapfile -t names <<<"$found"
 }
 
+# list writes the latest dumps; a termination message has room for no more.
+list() { files '*.sql.gz' | tail -n 40 >/dev/termination-log; }
+
 backup() {
-  local name=$1.sql.gz part=$1.part keep=$2 tables files
-  rm -f -- *.part # of a dump that was killed
+  local name=$1.sql.gz keep=$2 tables
+  part=$1.part # for the trap, too
+  names '*.part' # of dumps that were killed
+  discard "${names[@]}"
   tables=$("${client[@]}" -e 'SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()' "$database")
   if [[ $tables == 0 ]]; then
     echo "the database is empty"
@@ -43,16 +88,15 @@ backup() {
     return
   fi
   echo "dumping $tables tables"
-  trap 'rm -f -- *.part' EXIT
+  trap 'discard "$part" 2>/dev/null || true' EXIT
   mariadb-dump --defaults-file=/tmp/client.cnf --default-character-set=utf8mb4 --single-transaction --quick \
-    --no-tablespaces --routines --triggers --events "$database" | gzip -c >"$part"
-  sync -- "$part"
+    --no-tablespaces --routines --triggers --events "$database" | gzip -c | put "$part"
   complete "$part"
-  mv -- "$part" "$name"
-  sync -- .
-  files=(*.sql.gz) # in the order of their times
-  if ((keep > 0 && ${#files[@]} > keep)); then
-    rm -f -- "${files[@]:0:${#files[@]}-keep}"
+  rename "$part" "$name"
+  trap - EXIT
+  names '*.sql.gz' # in the order of their times
+  if ((keep > 0 && ${#names[@]} > keep)); then
+    discard "${names[@]:0:${#names[@]}-keep}"
   fi
   list
 }
@@ -61,12 +105,11 @@ backup() {
 # table of a later release stays.
 restore() {
   local name=$1.sql.gz charset
-  [[ -e $name ]] || { echo "there is no dump $1" >&2; return 1; }
   complete "$name"
   charset=$("${client[@]}" -e 'SELECT CONCAT("CHARACTER SET ", default_character_set_name, " COLLATE ", default_collation_name)
     FROM information_schema.schemata WHERE schema_name = DATABASE()' "$database")
   "${client[@]}" -e "DROP DATABASE \`$database\`; CREATE DATABASE \`$database\` $charset"
-  gzip -dc -- "$name" | "${client[@]}" "$database"
+  fetch "$name" | gzip -dc | "${client[@]}" "$database"
   echo "the database is as it was in $1"
   list
 }
