@@ -177,7 +177,7 @@ func TestGateway(t *testing.T) {
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: public, namespace: gateways}
-spec: {gatewayClassName: any, listeners: [{name: %s, port: 443, protocol: HTTPS}]}
+spec: {gatewayClassName: any, listeners: [{name: %s, port: 443, protocol: HTTPS, allowedRoutes: {namespaces: {from: All}}}]}
 status:
   addresses: [{type: IPAddress, value: 192.0.2.7}]
   conditions: [{type: Programmed, status: %q, message: no address}]
@@ -188,7 +188,7 @@ status:
 		want    string
 	}{
 		"there":            {fmt.Sprintf(there, "https", "True"), nil, "ok Gateway gateways/public: is there"},
-		"without listener": {fmt.Sprintf(there, "http", "True"), nil, `no Gateway gateways/public: has no listener "https"`},
+		"without listener": {fmt.Sprintf(there, "http", "True"), nil, `no Gateway gateways/public: has no listener "https" for HTTP routes`},
 		"not programmed":   {fmt.Sprintf(there, "https", "False"), nil, "!! Gateway gateways/public: is not programmed: no address"},
 		"not there":        {"", apierrors.NewNotFound(resource, "public"), "no Gateway gateways/public: does not exist"},
 		"not to be read":   {"", apierrors.NewForbidden(resource, "public", nil), "?? Gateway gateways/public: this account may not get gateways.gateway.networking.k8s.io"},
