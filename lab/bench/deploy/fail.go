@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -19,7 +20,7 @@ import (
 // otherwise.
 const (
 	verdictAim = 15
-	deadline   = "60s"
+	deadline   = time.Minute
 )
 
 // failure is a release that cannot work.
@@ -28,6 +29,7 @@ type failure struct {
 	command []string       // of the image; none if there is no image
 	web     map[string]any // of the site file, besides what all have
 	more    map[string]any // of the site file
+	worker  string         // manifest of what the site has besides, which is what does not work
 	noLogin bool           // the registry refuses the login
 	prepare func(ctx context.Context, b *bench, namespace string) error
 }
@@ -39,7 +41,9 @@ func failures(bad string) []failure {
 		{name: "image not found"},
 		{name: "unauthorised pull", command: serve, noLogin: true},
 		{name: "command not found", command: []string{"/drush"}},
-		{name: "init container", command: serve, web: map[string]any{"varnish": map[string]any{"image": bad, "memory": "16Mi"}}},
+		{name: "config error", command: serve, worker: worker("", "env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: registry, key: nobody-has-set-it}}}]")},
+		{name: "init container", command: serve, worker: worker(`initContainers: [{name: first, image: "${SITE_IMAGE}", command: [/pod, crash]}]`, "")},
+		{name: "sidecar", command: serve, web: map[string]any{"varnish": map[string]any{"image": bad, "memory": "16Mi"}}},
 		{name: "out of memory", command: []string{"/pod", "eat"}},
 		{name: "failing readiness", command: serve, web: map[string]any{"health": map[string]any{"path": "/nowhere"}}},
 		{name: "quota", command: serve, prepare: quota},
@@ -47,6 +51,35 @@ func failures(bad string) []failure {
 		{name: "volume", command: serve, more: map[string]any{"secrets": []string{"nobody-has-made-it"}}},
 		{name: "unschedulable", command: serve, web: map[string]any{"resources": map[string]any{"cpu": "10m", "memory": "4Ti"}}},
 	}
+}
+
+// worker is the manifest of a Deployment besides web, with a line of its pods'
+// own and one of their container's.
+func worker(pod, container string) string {
+	return fmt.Sprintf(`apiVersion: apps/v1
+kind: Deployment
+metadata: {name: worker}
+spec:
+  replicas: 1
+  progressDeadlineSeconds: %d
+  selector: {matchLabels: {app.kubernetes.io/name: worker}}
+  template:
+    spec:
+      %s
+      containers:
+      - name: worker
+        image: ${SITE_IMAGE}
+        command: [/pod, serve]
+        %s
+`, deadline/time.Second, pod, container)
+}
+
+// workload is the Deployment that does not come up.
+func (f failure) workload() string {
+	if f.worker != "" {
+		return "deployment/worker"
+	}
+	return "deployment/web"
 }
 
 // quota leaves no room for a pod.
@@ -91,7 +124,7 @@ func (b *bench) fail(ctx context.Context, r *Results) error {
 	var waiting sync.WaitGroup
 	for i, s := range sites {
 		waiting.Go(func() {
-			r.Verdicts[i].Kubectl = b.kubectl(ctx, s, "apply --filename "+s.folder+".yaml", "rollout status deployment/web")
+			r.Verdicts[i].Kubectl = b.kubectl(ctx, s, "apply --filename "+s.folder+".yaml", "rollout status "+kinds[i].workload())
 		})
 	}
 	waiting.Wait()
@@ -115,13 +148,18 @@ func (b *bench) fail(ctx context.Context, r *Results) error {
 func (b *bench) failing(ctx context.Context, number int, kind failure) (*site, error) {
 	web := map[string]any{
 		"replicas": 1, "resources": map[string]any{"cpu": "10m", "memory": "64Mi"},
-		"rollout": map[string]any{"progressDeadline": deadline, "minReadySeconds": 1},
+		"rollout": map[string]any{"progressDeadline": deadline.String(), "minReadySeconds": 1},
 	}
 	maps.Copy(web, kind.web)
 	name := fmt.Sprintf("bad-%d", number+1)
 	s, err := newSite(ctx, b.Folder, name, b.image(name), web, kind.more)
 	if err != nil {
 		return nil, err
+	}
+	if kind.worker != "" {
+		if err := s.add(ctx, ".sitectl/manifests/worker.yaml", kind.worker); err != nil {
+			return nil, err
+		}
 	}
 	if kind.command != nil {
 		if err := b.images.push(ctx, s.reference(), kind.command...); err != nil {

@@ -99,7 +99,7 @@ func (r Results) Write(w io.Writer) {
 }
 
 func (r Results) writeVerdicts(w io.Writer) {
-	fmt.Fprintf(w, "\na release that cannot work; kubectl waits for a progress deadline of %s, which is ten minutes by default\n\n", deadline)
+	fmt.Fprintf(w, "\na release that cannot work; kubectl waits for a progress deadline of %.0fs, which is ten minutes by default\n\n", deadline.Seconds())
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "failure\tseconds\tkubectl\taim\texit status\tsitectl says")
 	for _, v := range r.Verdicts {

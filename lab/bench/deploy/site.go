@@ -81,6 +81,18 @@ func (s *site) commit(ctx context.Context) error {
 	return err
 }
 
+// add commits a file.
+func (s *site) add(ctx context.Context, name, content string) error {
+	path := filepath.Join(s.folder, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		return err
+	}
+	return s.commit(ctx)
+}
+
 func (s *site) git(ctx context.Context, arguments ...string) error {
 	command := exec.CommandContext(ctx, "git", arguments...)
 	command.Dir = s.folder
