@@ -232,7 +232,8 @@ func (d *Deployer) AwaitMigration(ctx context.Context, left Leftover) error {
 // ToFinish decides, when no migration runs any more, which release has to be
 // finished; nil for none, where the site goes on as it was. One is finished if
 // its code runs somewhere, or if its migration has run which the code of
-// before cannot live with.
+// before cannot live with. A database that was half put back is a
+// *HalfRestoredError: Restore has to come first.
 func (d *Deployer) ToFinish(ctx context.Context, left Leftover) (*Release, error) {
 	if left.Changed {
 		return left.Release, nil
@@ -280,24 +281,35 @@ func (d *Deployer) restoredFor(ctx context.Context, release Release) (bool, erro
 		return false, nil
 	}
 	if condition := finished(&last); condition == nil || condition.Type != batchv1.JobComplete {
-		return false, &halfRestoredError{job: last.Name, release: release}
+		return false, &HalfRestoredError{Job: last.Name, Dump: restoredBy(&last), Release: release}
 	}
 	return true, nil
 }
 
-// halfRestoredError says that the database is neither what it was nor what it
-// was to be.
-type halfRestoredError struct {
-	job     string
-	release Release
+// restoredBy is the dump that a Job puts the database back to, its last
+// argument.
+func restoredBy(job *batchv1.Job) string {
+	containers := job.Spec.Template.Spec.Containers
+	if len(containers) == 0 || len(containers[0].Command) == 0 {
+		return ""
+	}
+	return containers[0].Command[len(containers[0].Command)-1]
 }
 
-func (e *halfRestoredError) Error() string {
-	return fmt.Sprintf("the database was not put back to its end (Job %s), on the way to release %d", e.job, e.release.Back)
+// HalfRestoredError says that the database is neither what it was nor what it
+// was to be.
+type HalfRestoredError struct {
+	Job     string
+	Dump    string // that the database was to be put back to
+	Release Release
+}
+
+func (e *HalfRestoredError) Error() string {
+	return fmt.Sprintf("the database was not put back to its end (Job %s), on the way to release %d", e.Job, e.Release.Back)
 }
 
 // Hint says what to do next.
-func (e *halfRestoredError) Hint() string {
+func (e *HalfRestoredError) Hint() string {
 	return "put it back again, to then or to the dump that was made before: sitectl backup --list, sitectl restore-db BACKUP"
 }
 

@@ -97,6 +97,9 @@ func (k *killed) restore(conditions ...batchv1.JobCondition) {
 		ObjectMeta: metav1.ObjectMeta{Name: "restore", Namespace: k.site.Namespace, Labels: map[string]string{
 			"app.kubernetes.io/managed-by": fieldManager, "app.kubernetes.io/instance": k.site.Namespace, "app.kubernetes.io/name": jobRestore,
 		}},
+		Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Command: []string{"bash", "-c", "script", "restore", "20000101-000000-1a2b3c4"}}},
+		}}},
 		Status: batchv1.JobStatus{Conditions: conditions},
 	})
 }
@@ -379,4 +382,15 @@ func TestWhatIsOfNoRelease(t *testing.T) {
 	}
 	assert.Equal(t, "registry:5000/site", repository("registry:5000/site"))
 	assert.Equal(t, "registry:5000/site", repository("registry:5000/site@sha256:1"))
+}
+
+func TestHalfRestored(t *testing.T) {
+	k := newKilled(t)
+	k.goBack()
+	k.restore(jobFailed)
+	_, err := k.ToFinish(t.Context(), k.left())
+	var half *HalfRestoredError
+	require.ErrorAs(t, err, &half)
+	assert.Equal(t, "20000101-000000-1a2b3c4", half.Dump)
+	assert.Contains(t, half.Hint(), "sitectl restore-db")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -114,6 +115,9 @@ func (s *shipment) decide(ctx context.Context) (*deployer.Release, error) {
 	left.Migrating = nil
 	s.left = left
 	finish, err := s.deployer.ToFinish(ctx, left)
+	if half := (*deployer.HalfRestoredError)(nil); errors.As(err, &half) {
+		finish, err = s.restoreAgain(ctx, left, half)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +132,19 @@ func (s *shipment) decide(ctx context.Context) (*deployer.Release, error) {
 		return nil, &foreignError{s.commandLine("ship"), s.commandLine("rollback")}
 	}
 	return finish, nil
+}
+
+// restoreAgain puts the database back as it was to be. Whoever has begun it has
+// confirmed it, and what it held before is in a dump.
+func (s *shipment) restoreAgain(ctx context.Context, left deployer.Leftover, half *deployer.HalfRestoredError) (*deployer.Release, error) {
+	if s.deployer.HasBackup(ctx, half.Dump) != nil {
+		return nil, half // another dump is for a person to choose
+	}
+	s.log.Line(half.Error() + "; doing it again")
+	if err := s.deployer.Restore(ctx, half.Dump); err != nil {
+		return nil, err
+	}
+	return s.deployer.ToFinish(ctx, left)
 }
 
 // foreignError says that what runs is nothing that was shipped.
