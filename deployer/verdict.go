@@ -84,6 +84,9 @@ func containerVerdict(status corev1.ContainerStatus) *Verdict {
 		}
 		return nil
 	}
+	if status.State.Terminated != nil {
+		return stopped(status)
+	}
 	return restarting(status)
 }
 
@@ -112,6 +115,24 @@ func crashLoop(status corev1.ContainerStatus) *Verdict {
 	if last := status.LastTerminationState.Terminated; last != nil {
 		verdict.Message, verdict.Hint = ended(*last)
 	}
+	return verdict
+}
+
+// stopped judges a container that has ended again. An init container waits out
+// its back-off like that, and is said to be in a crash loop only then:
+//
+//	restartCount: 1
+//	state:
+//	  terminated:
+//	    exitCode: 3
+//	    reason: Error
+func stopped(status corev1.ContainerStatus) *Verdict {
+	state := status.State.Terminated
+	if status.RestartCount < 1 || state.ExitCode == 0 {
+		return nil
+	}
+	verdict := &Verdict{Reason: cmp.Or(state.Reason, "Error"), Container: status.Name, Fatal: true, Grace: graceCrash}
+	verdict.Message, verdict.Hint = ended(*state)
 	return verdict
 }
 

@@ -55,6 +55,23 @@ func TestPodVerdict(t *testing.T) {
 			about:   "web",
 		},
 		{
+			name:   "init container, first crash",
+			status: `{initContainerStatuses: [{name: first, state: {terminated: {exitCode: 3, reason: Error}}}]}`,
+		},
+		{
+			name:    "init container, second crash, waits to be restarted",
+			status:  `{initContainerStatuses: [{name: first, restartCount: 1, state: {terminated: {exitCode: 3, reason: Error}}, lastState: {terminated: {exitCode: 3, reason: Error}}}]}`,
+			reason:  "Error",
+			fatal:   true,
+			grace:   graceCrash,
+			message: "exit status 3",
+			about:   "first",
+		},
+		{
+			name:   "init container, done at last",
+			status: `{initContainerStatuses: [{name: first, restartCount: 1, state: {terminated: {exitCode: 0, reason: Completed}}, lastState: {terminated: {exitCode: 3, reason: Error}}}]}`,
+		},
+		{
 			name:    "between two crashes",
 			status:  `{containerStatuses: [{name: web, restartCount: 2, state: {running: {}}, lastState: {terminated: {exitCode: 1}}}]}`,
 			reason:  "Restarting",
