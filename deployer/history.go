@@ -155,6 +155,16 @@ func (d *Deployer) Migrating(ctx context.Context, release Release) (Release, err
 	return release, d.writeRecord(ctx, release)
 }
 
+// Interrupted writes down that the ship of a release was killed, if nobody has
+// written down how it ended.
+func (d *Deployer) Interrupted(ctx context.Context, release Release) (Release, error) {
+	if release.Interrupted || release.Outcome != Begun {
+		return release, nil
+	}
+	release.Interrupted = true
+	return release, d.writeRecord(ctx, release)
+}
+
 // End writes down how a release ended that was not shipped. The message says
 // why; its first line is kept.
 func (d *Deployer) End(ctx context.Context, release Release, outcome Outcome, message string) (Release, error) {

@@ -41,6 +41,8 @@ type Release struct {
 	Reversible bool        `json:"reversible,omitempty"` // what was served before it can run on what its migration leaves
 	Back       int         `json:"back,omitempty"`       // number of the release that it went back to; 0 if it is a new one
 	Message    string      `json:"message,omitempty"`    // why it was not shipped
+	// Interrupted says that its ship was killed, and that others know.
+	Interrupted bool `json:"interrupted,omitempty"`
 }
 
 // Built is the image of the release.

@@ -3,6 +3,7 @@ package site
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -194,6 +195,9 @@ func suggestKey(name, path string, known []field) string {
 	names := namesOf(known)
 	if path == "" {
 		names = append(names, environmentsKey)
+	}
+	if name == "url" && slices.Contains(names, "urlFrom") {
+		return "the address of a webhook is a secret, and no part of the site file: write urlFrom: {env: NAME}, or {file: PATH}, of where it is"
 	}
 	if near := nearest(name, names); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)

@@ -24,6 +24,7 @@ func (r *resolution) derive(extensions []string) {
 	r.deriveFilesPath()
 	r.deriveBackup()
 	r.deriveReaders()
+	r.deriveEvents()
 	r.deriveDeploy()
 	if place := r.places[extensionsKey]; place != nil && !place.origin.inFile() {
 		for _, extension := range extensions {
@@ -106,6 +107,19 @@ func (r *resolution) deriveReaders() {
 			continue
 		}
 		r.site.Secrets[i].For = slices.Clone(secretReaders)
+		r.noteDefault(key)
+	}
+}
+
+// deriveEvents tells of all but the start of a ship whoever asks for nothing
+// else.
+func (r *resolution) deriveEvents() {
+	for i := range r.site.Notify {
+		key := joinIndex("notify", i) + ".on"
+		if place := r.places[key]; place != nil && place.kind != absent {
+			continue
+		}
+		r.site.Notify[i].On = []NotifyEvent{Shipped, Failed, RolledBack}
 		r.noteDefault(key)
 	}
 }

@@ -12,6 +12,7 @@ import (
 type Own struct {
 	Manifests []OwnFile // of .sitectl/manifests, sorted by path
 	Templates []OwnFile // of .sitectl/templates and its folders, sorted by path
+	Notify    []OwnFile // of .sitectl/notify, sorted by path
 }
 
 // OwnFile is one of these files.
@@ -24,12 +25,13 @@ type OwnFile struct {
 const (
 	ManifestsDir = ".sitectl/manifests"
 	TemplatesDir = ".sitectl/templates"
+	NotifyDir    = ".sitectl/notify"
 )
 
 // Own reads what a tree has in its folder .sitectl. It asks for nothing else
 // of the tree, so that it takes a few milliseconds however large that is.
 func (r *Repository) Own(ctx context.Context, tree string) (Own, error) {
-	out, err := r.git(ctx, nil, "ls-tree", "-r", "-z", "--full-tree", tree, ManifestsDir+"/", TemplatesDir+"/")
+	out, err := r.git(ctx, nil, "ls-tree", "-r", "-z", "--full-tree", tree, ManifestsDir+"/", TemplatesDir+"/", NotifyDir+"/")
 	if err != nil {
 		return Own{}, fmt.Errorf("read .sitectl: %w", err)
 	}
@@ -44,9 +46,12 @@ func (r *Repository) Own(ctx context.Context, tree string) (Own, error) {
 		if err != nil {
 			return Own{}, err
 		}
-		if strings.HasPrefix(name, TemplatesDir+"/") {
+		switch {
+		case strings.HasPrefix(name, TemplatesDir+"/"):
 			own.Templates = append(own.Templates, file)
-		} else {
+		case strings.HasPrefix(name, NotifyDir+"/"):
+			own.Notify = append(own.Notify, file)
+		default:
 			own.Manifests = append(own.Manifests, file)
 		}
 	}

@@ -234,6 +234,7 @@ var listRequired = map[string][]string{
 	"migrate.steps[]":     {"name", "command"},
 	"cron[]":              {"name", "schedule", "command"},
 	"ingress.redirects[]": {"from", "to"},
+	"notify[]":            {"type", "urlFrom"},
 }
 
 // describe says what a key means: what the comment of the field says, then

@@ -220,6 +220,12 @@ var schemaRules = map[string]Schema{
 	"deploy.cronJobs[]":    subdomain("the name of a CronJob"),
 	"deploy.container":     label("the name of a container"),
 
+	"notify[].type":        choice(notifyTypes...),
+	"notify[].urlFrom.env": {Pattern: variableName.String(), Expected: "expected the name of an environment variable, such as SLACK_WEBHOOK"},
+	"notify[].on":          filledSet,
+	"notify[].on[]":        choice(notifyEvents...),
+	"notify[].template":    {Pattern: `^\.sitectl/notify/[A-Za-z0-9._-]+\.json\.mustache$`, Expected: "expected a file of the commit such as .sitectl/notify/ours.json.mustache"},
+
 	"isolation.namespaces":   set,
 	"isolation.namespaces[]": label("the name of a namespace"),
 	"isolation.networks":     set,

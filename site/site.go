@@ -52,6 +52,7 @@ type Site struct {
 	Deploy *Deploy `yaml:"deploy,omitempty" json:"deploy,omitempty"`
 	// Without it the site has no network policies.
 	Isolation *Isolation `yaml:"isolation,omitempty" json:"isolation,omitempty"`
+	Notify    []Notify   `yaml:"notify,omitempty" json:"notify,omitempty"` // who is told of a ship
 }
 
 // Secret is an existing Secret whose values the site reads as files,
@@ -429,6 +430,50 @@ type Isolation struct {
 	Namespaces []string `yaml:"namespaces,omitempty" json:"namespaces,omitempty"` // namespaces whose pods reach web: that of the ingress controller
 	Networks   []string `yaml:"networks,omitempty" json:"networks,omitempty"`     // networks that reach web, in CIDR notation
 }
+
+// Notify is a chat, or a program, that is told what becomes of a ship. That it
+// cannot be told never fails one.
+type Notify struct {
+	Type NotifyType `yaml:"type" json:"type"` // slack, mattermost, teams or webhook
+	// URLFrom says where the address of the webhook is. Whoever knows that can
+	// write there, so that the site file does not hold it.
+	URLFrom URLFrom `yaml:"urlFrom" json:"urlFrom"`
+	// On are the events that are told: started, shipped, failed, rolled back.
+	// Default: all but started.
+	On []NotifyEvent `yaml:"on,omitempty" json:"on,omitempty"`
+	// Template is a file of the commit that the message is made with instead
+	// of sitectl's own, for example ".sitectl/notify/slack.json.mustache".
+	Template string `yaml:"template,omitempty" json:"template,omitempty"`
+}
+
+// URLFrom is where an address is that nobody may read; exactly one of its
+// fields is set.
+type URLFrom struct {
+	Env  string `yaml:"env,omitempty" json:"env,omitempty"`   // name of an environment variable, for example "SLACK_WEBHOOK"
+	File string `yaml:"file,omitempty" json:"file,omitempty"` // path of a file, relative to where sitectl runs
+}
+
+// NotifyType is what a webhook takes.
+type NotifyType string
+
+// The types of webhooks.
+const (
+	Slack      NotifyType = "slack"      // an incoming webhook of Slack
+	Mattermost NotifyType = "mattermost" // an incoming webhook of Mattermost
+	Teams      NotifyType = "teams"      // a workflow of Microsoft Teams that posts an adaptive card
+	Webhook    NotifyType = "webhook"    // anything that takes a JSON document
+)
+
+// NotifyEvent is what somebody can be told of.
+type NotifyEvent string
+
+// The events.
+const (
+	Started    NotifyEvent = "started"     // all is checked, and there is something to do
+	Shipped    NotifyEvent = "shipped"     // it is the running site
+	Failed     NotifyEvent = "failed"      // or it was cancelled, or killed
+	RolledBack NotifyEvent = "rolled back" // by a person, or by a ship that has failed
+)
 
 // Folders inside the site's image and pods.
 const (

@@ -33,6 +33,7 @@ func (r *resolution) validate(report *report) {
 	c.ingress()
 	c.deploy()
 	c.isolation()
+	c.notify()
 }
 
 // problem reports what is wrong with one value; a second problem of the same

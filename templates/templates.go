@@ -20,7 +20,7 @@ import (
 	"github.com/cbroglie/mustache"
 )
 
-//go:embed build ci config drupal kubernetes mediawiki report wordpress
+//go:embed build ci config drupal kubernetes notify mediawiki report wordpress
 var files embed.FS
 
 // strict makes a variable that the view lacks an error instead of nothing.
@@ -145,8 +145,8 @@ func (noPartials) Get(name string) (string, error) {
 // quoting returns how the language of a template writes a string.
 func quoting(name string) (func(string) (string, error), error) {
 	switch extension := path.Ext(name); {
-	case extension == ".yaml" || extension == ".toml":
-		return quoteJSON, nil // JSON is a subset of YAML 1.2, and its strings are TOML's
+	case extension == ".yaml" || extension == ".toml" || extension == ".json":
+		return quoteJSON, nil // it is a subset of YAML 1.2, and its strings are TOML's
 	case path.Base(name) == "Dockerfile":
 		return quoteDockerfile, nil
 	case extension == ".conf" || extension == ".ini" || extension == ".vcl":

@@ -49,6 +49,7 @@ var directDependencies = []string{
 	"github.com/docker/cli",
 	"github.com/golang-jwt/jwt/v5",
 	"github.com/google/go-containerregistry",
+	"github.com/hashicorp/go-retryablehttp",
 	"github.com/klauspost/compress",
 	"github.com/moby/buildkit",
 	"github.com/moby/moby/client",

@@ -63,6 +63,9 @@ func (s *shipment) open(ctx context.Context) (err error) {
 	if s.source, err = readSource(ctx, s.options); err != nil {
 		return err
 	}
+	if err := s.source.checkNotices(); err != nil {
+		return err
+	}
 	s.image = s.source.unbuilt()
 	s.log.Line(describe(s.source))
 	return s.openBuilder()

@@ -60,7 +60,7 @@ func exitStatus(ctx context.Context, err error) status {
 		return status(command.Status())
 	}
 	switch {
-	case is[*usageError](err), is[*site.UnknownKeyError](err), is[*deployer.NoReleaseError](err), is[site.Problems](err), is[*site.DirtyError](err), is[*site.RepositoryError](err), is[*deployer.ManifestError](err):
+	case is[*usageError](err), is[*site.UnknownKeyError](err), is[*deployer.NoReleaseError](err), is[site.Problems](err), is[*site.DirtyError](err), is[*site.RepositoryError](err), is[*deployer.ManifestError](err), is[*noticeError](err):
 		return statusUsage
 	case is[*builder.BuildError](err), is[*builder.AuditError](err):
 		return statusBuild

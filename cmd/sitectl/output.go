@@ -64,6 +64,7 @@ func (s *shipment) finish(ctx context.Context, err error) error {
 		err = errors.Join(err, s.plan.Close())
 	}
 	r := s.result(ctx, err)
+	s.tellEnd(ctx, r, err)
 	s.leaveReport(ctx, r, err)
 	s.events.ended(r)
 	s.publish(r)

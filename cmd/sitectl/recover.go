@@ -109,6 +109,7 @@ func (s *shipment) decide(ctx context.Context) (*deployer.Release, error) {
 	if !left.Nothing() {
 		s.log.Line(left.String())
 	}
+	s.tellInterrupted(left)
 	if err := s.deployer.AwaitMigration(ctx, left); err != nil {
 		return nil, err
 	}
@@ -123,6 +124,9 @@ func (s *shipment) decide(ctx context.Context) (*deployer.Release, error) {
 	}
 	keep := 0
 	if finish != nil {
+		if *finish, err = s.deployer.Interrupted(ctx, *finish); err != nil {
+			return nil, err
+		}
 		keep = finish.Number
 	}
 	if err := s.deployer.Settle(ctx, left, keep); err != nil {
@@ -233,6 +237,7 @@ func (s *shipment) settle(ctx context.Context) error {
 	}
 	s.log.Line("left by a ship that did not come to its end: " + left.String())
 	s.left = left
+	s.tellInterrupted(left)
 	s.paused = len(left.Suspended) > 0 && len(left.Migrating) > 0
 	return s.deployer.Settle(ctx, left, 0)
 }

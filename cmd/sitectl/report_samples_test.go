@@ -198,7 +198,7 @@ func buildFailedSample() ([]byte, error) {
 // cancelledSample is a ship that was stopped in its migration.
 func cancelledSample() ([]byte, error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	interrupted := &interruption{syscall.SIGINT}
+	interrupted := &interruption{signal: syscall.SIGINT}
 	cancel(interrupted)
 	s := newSample().begin("check").after(1).end("done").begin("migrate").after(2).quote("step 1 of 9").end("cancelled")
 	r := sampleResult("cancelled")

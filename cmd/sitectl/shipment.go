@@ -46,11 +46,14 @@ type shipment struct {
 	paused   bool              // the CronJobs may be suspended
 	left     deployer.Leftover // of ships before this one
 	dump     string            // backup that a rollback restores; empty for none
+	told     told
 }
 
 func newShipment(o options, outcome string) *shipment {
 	s := &shipment{options: o, outcome: outcome, log: newLog(o), events: newEvents(time.Now)}
 	s.log.Tell = s.events.logged
+	s.told.since = time.Now()
+	s.events.tell = append(s.events.tell, s.heard)
 	s.pods = &rolloutTable{log: s.log, now: time.Now}
 	s.events.tell = append(s.events.tell, s.pods.tell)
 	if o.output == "jsonl" {

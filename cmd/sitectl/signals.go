@@ -7,10 +7,14 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // interruption is the cause of a context that a signal has cancelled.
-type interruption struct{ signal os.Signal }
+type interruption struct {
+	signal os.Signal
+	at     time.Time
+}
 
 func (i *interruption) Error() string { return "cancelled by " + i.signal.String() }
 
@@ -30,7 +34,7 @@ func untilInterrupted(parent context.Context, stderr io.Writer) (context.Context
 			return
 		}
 		_, _ = fmt.Fprintf(stderr, "\nsitectl: %s: stopping; once more to stop at once\n", first)
-		cancel(&interruption{first})
+		cancel(&interruption{first, time.Now()})
 		if _, open := <-signals; open {
 			os.Exit(int(statusCancelled))
 		}
