@@ -71,7 +71,7 @@ func recipeVersion() (string, error) {
 	fmt.Fprintf(sum, "layers %s\n", layerFormat)
 	err := templates.Walk(func(name string, content []byte) error {
 		folder, _, _ := strings.Cut(name, "/")
-		if !slices.Contains([]string{"ci", "config", "kubernetes", "report"}, folder) { // those are no part of an image
+		if !slices.Contains([]string{"ci", "config", "kubernetes", "notify", "report"}, folder) { // those are no part of an image
 			fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
 		}
 		return nil

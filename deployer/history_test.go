@@ -108,3 +108,26 @@ func TestRecordForgetsOldReleases(t *testing.T) {
 	assert.Contains(t, c.requests("delete"), "delete configmaps release-2")
 	assert.Equal(t, fmt.Sprint("release-", keptReleases+2), recordName(releases[0].Number))
 }
+
+func TestInterruptedIsWrittenDownOnce(t *testing.T) {
+	s := readSite(t, "plain", "")
+	c := newFakeCluster(t, s)
+	begun, err := c.Begin(t.Context(), testImage(s))
+	require.NoError(t, err)
+	told, err := c.Interrupted(t.Context(), begun)
+	require.NoError(t, err)
+	assert.True(t, told.Interrupted)
+	releases, err := c.Releases(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []Release{told}, releases)
+
+	before := len(c.clients.Actions())
+	_, err = c.Interrupted(t.Context(), told)
+	require.NoError(t, err)
+	ended := begun
+	ended.Outcome = Failed
+	same, err := c.Interrupted(t.Context(), ended)
+	require.NoError(t, err)
+	assert.False(t, same.Interrupted, "its end is known")
+	assert.Len(t, c.clients.Actions(), before, "nothing is asked or written")
+}

@@ -20,7 +20,7 @@ import (
 	"github.com/cbroglie/mustache"
 )
 
-//go:embed build ci config drupal kubernetes notify mediawiki report wordpress
+//go:embed build ci config drupal kubernetes mediawiki notify report wordpress
 var files embed.FS
 
 // strict makes a variable that the view lacks an error instead of nothing.

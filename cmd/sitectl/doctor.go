@@ -120,7 +120,7 @@ func (e *doctorError) Status() int { return int(e.result.ExitStatus) }
 
 // checks are all that there are, in the order of a ship.
 func (d *doctor) checks() []*examined {
-	return slices.Concat(d.gitChecks(), d.fileChecks(), d.builderChecks(), d.registryChecks(), d.clusterChecks(), d.hostChecks())
+	return slices.Concat(d.gitChecks(), d.fileChecks(), d.builderChecks(), d.registryChecks(), d.clusterChecks(), d.hostChecks(), d.notifyChecks())
 }
 
 // grouped are the checks of one group, which end with the same exit status.
@@ -132,9 +132,11 @@ func grouped(name string, area status, checks ...*examined) []*examined {
 }
 
 func (d *doctor) fileChecks() []*examined {
-	return grouped("site file", statusUsage, &examined{
-		name: "site file", look: d.lookAtFile, mend: "write one: sitectl init",
-	})
+	return grouped(
+		"site file", statusUsage,
+		&examined{name: "site file", look: d.lookAtFile, mend: "write one: sitectl init"},
+		&examined{name: "messages", needs: []string{"site file", "commit"}, look: d.lookAtMessages},
+	)
 }
 
 func (d *doctor) lookAtFile(context.Context) []diagnosis {
