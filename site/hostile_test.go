@@ -45,7 +45,10 @@ func texts(v reflect.Value, path string, visit func(path string, text reflect.Va
 }
 
 // alternatives are texts of which a site has one or another.
-var alternatives = []string{"ingress.class", "ingress.tls.issuer", "ingress.tls.secret"}
+var alternatives = []string{
+	"ingress.class", "ingress.tls.issuer", "ingress.tls.secret",
+	"notify[0].urlFrom.file", "notify[1].urlFrom.env", "notify[1].template",
+}
 
 // behindAGateway replaces the Ingress of a site.
 func behindAGateway(site Site) Site {
