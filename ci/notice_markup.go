@@ -16,12 +16,10 @@ type markup struct {
 
 var markups = map[site.NotifyType]markup{
 	site.Slack: {
-		plain: strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace,
-		bold:  around("*"),
-		quoted: func(text string) string {
-			return fence(strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text))
-		},
-		text: func(v noticeView) string { return v.Headline },
+		plain:  escapeSlack,
+		bold:   around("*"),
+		quoted: func(text string) string { return fence(escapeSlack(text)) },
+		text:   func(v noticeView) string { return v.Headline },
 	},
 	site.Mattermost: {plain: escapeMarkdown, bold: around("**"), quoted: fence, text: markdown},
 	// A TextRun of an adaptive card knows no markup.
