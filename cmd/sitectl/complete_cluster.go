@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"time"
 
@@ -38,9 +40,7 @@ func askCluster(ctx context.Context, l *line, question func(context.Context, *de
 	if err != nil {
 		return nil
 	}
-	if name := l.values["context"]; name != "" {
-		s.Context = name
-	}
+	s.Context = cmp.Or(l.values["context"], os.Getenv("SITECTL_CONTEXT"), s.Context)
 	d, err := deployer.Connect(s, deployer.Options{Kubeconfig: l.values["kubeconfig"], Log: io.Discard, Progress: func(string) {}})
 	if err != nil {
 		return nil
