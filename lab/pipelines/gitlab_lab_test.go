@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/yaml"
 )
 
@@ -27,7 +28,7 @@ type gitlab struct {
 }
 
 // TestGitLab is the life of a site in GitLab: shipped, looked at in a merge
-// request, broken, and cancelled.
+// request, broken, cancelled, and shipped to a review environment.
 func TestGitLab(t *testing.T) {
 	t.Parallel()
 	g := newGitLab(t)
@@ -79,6 +80,25 @@ func TestGitLab(t *testing.T) {
 		g.succeed(t, "gitlab-after-cancel", "sitectl-ship")
 		g.serves(t, tag)
 	})
+
+	t.Run("review environment", func(t *testing.T) {
+		review := *g.site
+		review.address, review.namespace = "review-"+g.address, "review-"+g.namespace
+		review.remove(t)
+		t.Cleanup(func() { review.remove(t) })
+		g.edit(t, func(file map[string]any) {
+			file["environments"] = map[string]any{"production": map[string]any{}, "review": map[string]any{
+				"namespace": review.namespace, "ingress": map[string]any{"hosts": []string{review.address}},
+			}}
+		})
+		tag := g.commit(t, "An environment for reviews")
+		g.succeed(t, "gitlab-review", "--variable", "CI_PIPELINE_SOURCE=merge_request_event", "sitectl-review")
+		review.serves(t, tag)
+		g.succeed(t, "gitlab-review-stop", "--variable", "CI_PIPELINE_SOURCE=merge_request_event", "sitectl-review-stop")
+		_, err := review.web(t.Context())
+		assert.True(t, apierrors.IsNotFound(err), "%v", err)
+		g.isWell(t)
+	})
 }
 
 // newGitLab is the guestbook with a .gitlab-ci.yml that includes the
@@ -89,7 +109,7 @@ func newGitLab(t *testing.T) *gitlab {
 	component, err := os.ReadFile("../../templates/ship/template.yml")
 	require.NoError(t, err)
 	g.write(t, "ci/sitectl.yml", string(component))
-	g.write(t, ".gitlab-ci.yml", "include:\n  - local: ci/sitectl.yml\n    inputs: {lock-wait: 2m}\n")
+	g.write(t, ".gitlab-ci.yml", "include:\n  - local: ci/sitectl.yml\n    inputs: {lock-wait: 2m, review: true, review-delete-data: true}\n")
 	var user string
 	user, g.password = registryLogin(t)
 	variables := map[string]string{
