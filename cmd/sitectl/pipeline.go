@@ -84,7 +84,7 @@ func (s *shipment) summary(r result) ci.Summary {
 	for _, step := range r.Steps {
 		took := ci.Seconds(time.Duration(step.Seconds * float64(time.Second)))
 		if step.Failed {
-			took += ", failed"
+			took += ", " + failure(r)
 		}
 		summary.Steps = append(summary.Steps, ci.Fact{Name: step.Name, Value: cmp.Or(skippedBecause(step), took)})
 	}
@@ -134,8 +134,8 @@ func (s *shipment) facts(r result) []ci.Fact {
 	if r.Release != nil {
 		add("release", strconv.Itoa(r.Release.Number), "")
 	}
-	add("migration", outcomeOf("migrate", r.Steps), "")
-	add("rollout", outcomeOf("roll", r.Steps), "")
+	add("migration", outcomeOf("migrate", r), "")
+	add("rollout", outcomeOf("roll", r), "")
 	add("pods", s.pods.count(), "")
 	if r.Restored != nil {
 		add("put back to", releaseName(*r.Restored), "")
@@ -144,19 +144,27 @@ func (s *shipment) facts(r result) []ci.Fact {
 }
 
 // outcomeOf is how a step has ended; empty if it did not come to it.
-func outcomeOf(name string, steps []stepReport) string {
-	for _, step := range steps {
+func outcomeOf(name string, r result) string {
+	for _, step := range r.Steps {
 		switch {
 		case step.Name != name:
 		case step.Skipped != "":
 			return skippedBecause(step)
 		case step.Failed:
-			return "failed"
+			return failure(r)
 		default:
 			return "done in " + ci.Seconds(time.Duration(step.Seconds*float64(time.Second)))
 		}
 	}
 	return ""
+}
+
+// failure is the word for a step that did not come to its end.
+func failure(r result) string {
+	if r.Outcome == "cancelled" {
+		return r.Outcome
+	}
+	return "failed"
 }
 
 // changeOf is a line about an object that was applied; empty for one that was

@@ -62,6 +62,13 @@ func TestSummaryOfAShip(t *testing.T) {
 	}, summary)
 }
 
+func TestSummaryOfACancelledShip(t *testing.T) {
+	s := newShipment(options{stderr: os.Stderr}, "shipped")
+	summary := s.summary(result{Outcome: "cancelled", Site: "example.com", Steps: []stepReport{{Name: "roll", Seconds: 0.2, Failed: true}}})
+	assert.Equal(t, []ci.Fact{{Name: "rollout", Value: "cancelled"}}, summary.Facts)
+	assert.Equal(t, []ci.Fact{{Name: "roll", Value: "0.2 s, cancelled"}}, summary.Steps)
+}
+
 // TestColorless is a terminal without colours that BuildKit draws on.
 func TestColorless(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "terminal")
