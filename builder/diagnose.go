@@ -45,10 +45,13 @@ func (w way) version(ctx context.Context) (string, error) {
 	return version, buildkit.Close()
 }
 
+// unknownVersion is what a BuildKit says that was built without a version.
+const unknownVersion = "v0.0.0+unknown"
+
 // runningVersion is empty for a BuildKit before v0.11, which does not tell.
 func runningVersion(ctx context.Context, buildkit *client.Client) string {
 	info, err := buildkit.Info(ctx)
-	if err != nil {
+	if err != nil || info.BuildkitVersion.Version == unknownVersion {
 		return ""
 	}
 	return info.BuildkitVersion.Version
@@ -59,7 +62,7 @@ func runningVersion(ctx context.Context, buildkit *client.Client) string {
 func installedVersion(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "buildkitd", "--version").Output()
 	words := strings.Fields(string(out))
-	if err != nil || len(words) < 3 {
+	if err != nil || len(words) < 3 || words[2] == unknownVersion {
 		return ""
 	}
 	return words[2]

@@ -41,7 +41,7 @@ func TestDoctor(t *testing.T) {
 		for _, check := range []string{"builder", "login", "push", "base image", "runtime image", "kubeconfig", "cluster", "clock", "permissions", "objects", "hosts"} {
 			assert.NotEmpty(t, r.found(check), check)
 		}
-		assert.Regexp(t, "^ok: builder: BuildKit at .*, v?[0-9.]+", r.found("builder")[0])
+		assert.Regexp(t, "^ok: builder: BuildKit at .*, because it is named", r.found("builder")[0])
 		assert.Contains(t, r.found("kubeconfig")[0], "client certificate, until ")
 		assert.Contains(t, s.succeed(t, "doctor").stdout, "nothing keeps a ship from going: ")
 	})
