@@ -4,10 +4,16 @@ package main
 
 import (
 	"net/http"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/sitectl/sitectl/deployer"
 )
@@ -59,6 +65,12 @@ func TestBackup(t *testing.T) {
 	assert.NotContains(t, s.succeed(t, "ship").stderr, "already run", "the migration was taken back with the database")
 	s.serves(t, next, entry, "before the backup")
 
+	s.signalCommand(t, syscall.SIGKILL, "Job restore-", "rollback", "--restore-db", "--confirm", s.address, "--progress", "plain", shipped)
+	s.breakRestore(t)
+	assert.Contains(t, s.succeed(t, "recover").stderr, "(Job restore-broken), on the way to release 1; doing it again")
+	s.serves(t, shipped, entry, "before the backup")
+	s.runsCron(t)
+
 	s.edit(t, func(file map[string]any) {
 		file["migrate"].(map[string]any)["backup"].(map[string]any)["timeout"] = "1s"
 	})
@@ -66,6 +78,38 @@ func TestBackup(t *testing.T) {
 	out = s.sitectl(t, "ship")
 	assert.Equal(t, int(statusMigration), out.status)
 	assert.Contains(t, out.stderr, "migrate.backup.timeout")
-	s.serves(t, next, entry, "before the backup")
+	s.serves(t, shipped, entry, "before the backup")
 	s.runsCron(t)
+}
+
+// breakRestore leaves behind a Job that was to put the database back to the
+// same dump as the last one, and has failed.
+func (s *labSite) breakRestore(t *testing.T) {
+	t.Helper()
+	jobs := s.cluster.BatchV1().Jobs(s.namespace)
+	ended := func(c *assert.CollectT) (last batchv1.Job) {
+		list, err := jobs.List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=restore"})
+		require.NoError(c, err)
+		require.NotEmpty(c, list.Items)
+		for _, job := range list.Items {
+			assert.Equal(c, int32(1), job.Status.Succeeded+job.Status.Failed, job.Name)
+			if job.CreationTimestamp.After(last.CreationTimestamp.Time) {
+				last = job
+			}
+		}
+		return last
+	}
+	var last batchv1.Job
+	require.EventuallyWithT(t, func(c *assert.CollectT) { last = ended(c) }, time.Minute, 200*time.Millisecond)
+	pod := last.Spec.Template.Spec
+	pod.Containers[0].Command[2] = "exit 1"
+	_, err := jobs.Create(t.Context(), &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: "restore-broken", Labels: last.Labels},
+		Spec: batchv1.JobSpec{
+			BackoffLimit: ptr.To[int32](0),
+			Template:     corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: last.Labels}, Spec: pod},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	require.EventuallyWithT(t, func(c *assert.CollectT) { ended(c) }, time.Minute, 200*time.Millisecond)
 }

@@ -364,6 +364,11 @@ func (s *labSite) interruptAfter(t *testing.T, words string) outcome {
 // the given words.
 func (s *labSite) interruptCommand(t *testing.T, words string, arguments ...string) outcome {
 	t.Helper()
+	return s.signalCommand(t, syscall.SIGINT, words, arguments...)
+}
+
+func (s *labSite) signalCommand(t *testing.T, signal os.Signal, words string, arguments ...string) outcome {
+	t.Helper()
 	started := make(chan struct{})
 	reached := sync.OnceFunc(func() { close(started) })
 	p := s.startWith(t, func(line string) {
@@ -378,7 +383,7 @@ func (s *labSite) interruptCommand(t *testing.T, words string, arguments ...stri
 	}()
 	select {
 	case <-started:
-		require.NoError(t, p.command.Process.Signal(syscall.SIGINT))
+		require.NoError(t, p.command.Process.Signal(signal))
 	case <-finished:
 	}
 	return p.wait(t)
