@@ -364,7 +364,7 @@ func unhealthy(pod *corev1.Pod, events []*corev1.Event) *Verdict {
 	}
 	verdict := &Verdict{
 		Reason:    event.Reason,
-		Message:   event.Message,
+		Message:   event.Message + asked(pod, event),
 		Hint:      "ask the health path yourself (kubectl port-forward), or choose another one in the site file: web.health.path",
 		Container: eventContainer(event),
 		Fatal:     containsAny(event.Message, "statuscode: 401", "statuscode: 403", "statuscode: 404", "statuscode: 410"),
@@ -375,6 +375,23 @@ func unhealthy(pod *corev1.Pod, events []*corev1.Event) *Verdict {
 		verdict.Hint = "the log of the pod says why; " + verdict.Hint
 	}
 	return verdict
+}
+
+// asked says which path a failed probe has asked for, which the event does not.
+func asked(pod *corev1.Pod, event *corev1.Event) string {
+	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		if container.Name != eventContainer(event) {
+			continue
+		}
+		probes := map[string]*corev1.Probe{
+			"Startup": container.StartupProbe, "Readiness": container.ReadinessProbe, "Liveness": container.LivenessProbe,
+		}
+		which, _, _ := strings.Cut(event.Message, " ")
+		if probe := probes[which]; probe != nil && probe.HTTPGet != nil {
+			return ", for " + probe.HTTPGet.Path
+		}
+	}
+	return ""
 }
 
 // replicaSetVerdict judges a ReplicaSet that gets no pods:

@@ -306,7 +306,7 @@ func TestPodVerdict(t *testing.T) {
 			reason:  "Unhealthy",
 			fatal:   true,
 			grace:   graceCrash,
-			message: "statuscode: 404",
+			message: "statuscode: 404, for /nowhere",
 			about:   "web",
 		},
 		{
@@ -331,7 +331,11 @@ func TestPodVerdict(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-1", UID: "the-pod"}, Spec: corev1.PodSpec{NodeName: "node"}}
+			nowhere := &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/nowhere"}}}
+			pod := &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Name: "web-1", UID: "the-pod"},
+				Spec:       corev1.PodSpec{NodeName: "node", Containers: []corev1.Container{{Name: "web", StartupProbe: nowhere}}},
+			}
 			require.NoError(t, yaml.UnmarshalStrict([]byte(test.status), &pod.Status))
 			var events []*corev1.Event
 			require.NoError(t, yaml.UnmarshalStrict([]byte(test.events), &events))
