@@ -81,7 +81,7 @@ define platform
 		echo "==> the platform of the environment: $$KUBECONFIG, $$BUILDKIT_HOST, $$SITECTL_REGISTRY"
 	else
 		lab=yes
-		echo '==> the lab: its first start builds it, which takes about ten minutes'
+		echo '==> the lab: its first start builds it, which takes about twelve minutes'
 		bin/lab up
 		eval "$$(bin/lab env)"
 	fi
