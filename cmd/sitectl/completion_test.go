@@ -51,28 +51,29 @@ _sitectl
 func TestCompletionInShells(t *testing.T) {
 	dir, env := completionFolder(t)
 	for shell, script := range shellScripts {
-		path, err := exec.LookPath(shell)
-		if err != nil {
-			require.Empty(t, os.Getenv("CI"), "%s is needed: make shells", shell)
-			t.Logf("no %s: make shells installs it", shell)
-			continue
-		}
-		for line, want := range completions {
-			t.Run(shell+" "+line, func(t *testing.T) {
-				command := exec.Command(path, "-c", script)
-				command.Dir = dir
-				command.Env = append(env, "LINE="+line, "SPLIT="+strings.NewReplacer("=", " = ", ":", " : ").Replace(line))
-				out, err := command.CombinedOutput()
-				require.NoError(t, err, string(out))
-				got := strings.Split(strings.TrimRight(string(out), "\n"), "\n")
-				if want == "" {
-					assert.Empty(t, strings.TrimSpace(string(out)))
-				} else {
-					assert.Regexp(t, "^"+regexp.QuoteMeta(offered(shell, line, want))+"($|:|\t)", got[0])
-				}
-				assert.NoFileExists(t, filepath.Join(dir, "hacked"), "nothing that is typed is run")
-			})
-		}
+		t.Run(shell, func(t *testing.T) {
+			path, err := exec.LookPath(shell)
+			if err != nil {
+				require.Empty(t, os.Getenv("CI"), "%s is needed: make shells", shell)
+				t.Skipf("no %s: make shells installs it", shell)
+			}
+			for line, want := range completions {
+				t.Run(line, func(t *testing.T) {
+					command := exec.Command(path, "-c", script)
+					command.Dir = dir
+					command.Env = append(env, "LINE="+line, "SPLIT="+strings.NewReplacer("=", " = ", ":", " : ").Replace(line))
+					out, err := command.CombinedOutput()
+					require.NoError(t, err, string(out))
+					got := strings.Split(strings.TrimRight(string(out), "\n"), "\n")
+					if want == "" {
+						assert.Empty(t, strings.TrimSpace(string(out)))
+					} else {
+						assert.Regexp(t, "^"+regexp.QuoteMeta(offered(shell, line, want))+"($|:|\t)", got[0])
+					}
+					assert.NoFileExists(t, filepath.Join(dir, "hacked"), "nothing that is typed is run")
+				})
+			}
+		})
 	}
 }
 
