@@ -90,7 +90,9 @@ define platform
 	fi
 endef
 
-# With -v and -p 1 the go command prints each test as it runs.
+# Each test is printed as it runs: the go command does so for one package, and
+# gotestsum for the two at a time that share the lab, which wait more than they
+# compute.
 lab-test: build
 	$(platform)
 	if [[ "$$lab" = yes ]]; then
@@ -100,7 +102,8 @@ lab-test: build
 		go test -C lab -tags lab$(LONG) -count 1 -v -timeout 20m .
 	fi
 	echo '==> lab tests: sites shipped to it'
-	go test -tags lab$(LONG) -count 1 -p 1 -parallel 3 -v -timeout $(if $(LONG),3h,50m) \
+	go tool gotestsum --format standard-verbose -- \
+		-tags lab$(LONG) -count 1 -p 2 -parallel 3 -timeout $(if $(LONG),3h,50m) \
 		$$(grep -rl --include='*_test.go' --exclude-dir=lab '^//go:build lab' . | xargs -n 1 dirname | sort -u)
 	echo '==> lab tests: pipelines, run by the clients of GitLab and GitHub'
 	go test -C lab -tags lab$(LONG) -count 1 -v -timeout 20m ./pipelines
