@@ -185,6 +185,7 @@ type outcome struct {
 	status int
 	stdout string
 	stderr string
+	ending time.Duration // from the signal to the end, for who was sent one
 }
 
 // sitectl runs the binary in the repository, as a person would.
@@ -274,7 +275,7 @@ func (p *process) wait(t *testing.T) outcome {
 	if p.command.ProcessState == nil {
 		require.NoError(t, err)
 	}
-	return outcome{p.command.ProcessState.ExitCode(), p.stdout.String(), p.stderr.String()}
+	return outcome{status: p.command.ProcessState.ExitCode(), stdout: p.stdout.String(), stderr: p.stderr.String()}
 }
 
 // buildSitectl builds cmd/sitectl, as a user would, and returns its path.
@@ -386,5 +387,9 @@ func (s *labSite) signalCommand(t *testing.T, signal os.Signal, words string, ar
 		require.NoError(t, p.command.Process.Signal(signal))
 	case <-finished:
 	}
-	return p.wait(t)
+	signalled := time.Now()
+	out := p.wait(t)
+	out.ending = time.Since(signalled)
+	t.Logf("%s after %q: ended %s later", signal, words, out.ending.Round(time.Millisecond))
+	return out
 }

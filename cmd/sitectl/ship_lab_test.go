@@ -373,6 +373,7 @@ func TestInterrupt(t *testing.T) {
 				require.Equal(t, int(statusCancelled), out.status, out.stderr)
 				assert.Contains(t, out.stderr, "cancelled by interrupt")
 			}
+			assert.Less(t, out.ending, 7*time.Second, "GitHub sends SIGTERM 7.5 s after SIGINT, and SIGKILL 2.5 s later")
 			assert.Contains(t, []string{running, next}, strings.TrimSpace(s.page(t, "/release")))
 			assert.Contains(t, s.page(t, entry), "not lost")
 			s.runsCron(t)

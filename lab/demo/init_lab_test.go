@@ -18,8 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/rand"
 )
 
-// TestInitShips: for code as it comes, `sitectl init` and `sitectl ship` are
-// all that is needed.
+// TestInitShips: for code as it comes, `sitectl init --yes` and `sitectl ship`
+// are all that is needed, with SITECTL_REGISTRY set and in a folder called like
+// the site's address.
 func TestInitShips(t *testing.T) {
 	environment, err := readEnvironment()
 	require.NoError(t, err)
@@ -47,8 +48,8 @@ func TestInitShips(t *testing.T) {
 	} {
 		t.Run(site.name, func(t *testing.T) {
 			t.Parallel()
-			id := "init-" + site.name + "-" + rand.String(5)
-			s := &initSite{sitectl: sitectl, environment: environment, id: id, repository: repository(filepath.Join(t.TempDir(), "site"))}
+			s := &initSite{sitectl: sitectl, environment: environment, address: "init-" + site.name + "-" + rand.String(5) + ".localhost"}
+			s.repository = repository(filepath.Join(t.TempDir(), s.address))
 			require.NoError(t, site.write(t.Context(), string(s.repository)))
 			s.ship(t)
 			// The ingress learns of a new site a moment after the cluster does.
@@ -83,19 +84,17 @@ func sampleCode(name string) func(context.Context, string) error {
 type initSite struct {
 	sitectl     string
 	environment environment
-	id          string
-	repository  repository
+	address     string
+	repository  repository // its folder is called like the address
 }
-
-func (s *initSite) address() string { return s.id + ".localhost" }
 
 // ship does what a person does with it.
 func (s *initSite) ship(t *testing.T) {
 	cluster, err := newClient(s.environment.kubeconfig)
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, removeNamespace(context.Background(), cluster, namespace(s.address()))) })
+	t.Cleanup(func() { assert.NoError(t, removeNamespace(context.Background(), cluster, namespace(s.address))) })
 	require.NoError(t, s.repository.create(t.Context()))
-	s.do(t, "init", "--yes", "--site", s.address(), "--image", s.environment.registry+"/test/"+s.id)
+	s.do(t, "init", "--yes")
 	require.NoError(t, s.repository.commit(t.Context(), "Ship with sitectl"))
 	s.do(t, "ship")
 }
@@ -114,7 +113,7 @@ func (s *initSite) do(t *testing.T, arguments ...string) {
 func (s *initSite) get(t require.TestingT, path string) (status int, body string) {
 	request, err := http.NewRequest(http.MethodGet, "http://"+s.environment.ingress+path, nil)
 	require.NoError(t, err)
-	request.Host = s.address()
+	request.Host = s.address
 	client := &http.Client{
 		Timeout:       30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
