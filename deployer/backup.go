@@ -34,6 +34,11 @@ const (
 	jobRestore = "restore"
 )
 
+// restoredAnnotation is on the Deployment web, with the name of the dump, from
+// when the database is put back until the next release is recorded: the data
+// may be older than the code, whose migrations have to run again.
+const restoredAnnotation = "sitectl.dev/restored"
+
 // backupTime is how the name of a dump begins: their order is that of time.
 const backupTime = "20060102-150405"
 
@@ -226,8 +231,9 @@ func (d *Deployer) BackupFor(ctx context.Context, way Way) (Backup, error) {
 }
 
 // Restore puts the database back as it is in a dump. What it holds before is
-// dumped first, and no dump is deleted. The CronJobs should be paused. Failure
-// is a *BackupError.
+// dumped first, and no dump is deleted. The CronJobs should be paused. The next
+// ship runs the migrations of its commit, even of the one that runs. Failure is
+// a *BackupError.
 func (d *Deployer) Restore(ctx context.Context, name string) error {
 	if err := d.HasBackup(ctx, name); err != nil {
 		return err
@@ -236,6 +242,9 @@ func (d *Deployer) Restore(ctx context.Context, name string) error {
 		return err
 	}
 	if err := d.forgetMigrations(ctx); err != nil {
+		return err
+	}
+	if err := d.annotateWeb(ctx, map[string]any{restoredAnnotation: name}); err != nil {
 		return err
 	}
 	job, err := d.startBackupJob(ctx, jobRestore, name)

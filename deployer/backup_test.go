@@ -185,6 +185,9 @@ func TestRestore(t *testing.T) {
 		pending, err := d.Pending(t.Context(), d.image)
 		require.NoError(t, err)
 		assert.True(t, pending, "the database may be as it was before the migration")
+		var half *HalfRestoredError
+		require.ErrorAs(t, d.AwaitRestore(t.Context()), &half)
+		assert.Equal(t, HalfRestoredError{Namespace: d.site.Namespace, Job: job.Name, Dump: "19991231-000000-0000000"}, *half)
 	})
 }
 

@@ -100,16 +100,21 @@ func (d *Deployer) mark(ctx context.Context, number any) error {
 	if number != nil {
 		number = fmt.Sprint(number)
 	}
-	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"annotations": map[string]any{begunAnnotation: number}},
-	})
+	return d.annotateWeb(ctx, map[string]any{begunAnnotation: number})
+}
+
+// annotateWeb sets annotations of the Deployment web, if there is one, and
+// removes those that are nil. No pods are replaced. It does raise the
+// Deployment's generation: annotations are copied to the ReplicaSet.
+func (d *Deployer) annotateWeb(ctx context.Context, annotations map[string]any) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
 	if err != nil {
 		return err
 	}
 	_, err = d.client.AppsV1().Deployments(d.site.Namespace).
 		Patch(ctx, "web", types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("mark Deployment web: %w", err)
+		return fmt.Errorf("annotate Deployment web: %w", err)
 	}
 	return nil
 }

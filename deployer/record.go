@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // Record writes down that a release which Begin has returned is shipped: the
@@ -26,22 +23,14 @@ func (d *Deployer) Record(ctx context.Context, release Release) (Release, error)
 	return release, nil
 }
 
-// annotate sets only the annotation, which replaces no pods. It does raise
-// the Deployment's generation: annotations are copied to the ReplicaSet.
+// annotate has the Deployment web say which release runs, and that nothing else
+// is known.
 func (d *Deployer) annotate(ctx context.Context, release Release) error {
 	value, err := json.Marshal(release)
 	if err != nil {
 		return err
 	}
-	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"annotations": map[string]any{
-			releaseAnnotation: string(value), begunAnnotation: nil,
-		}},
+	return d.annotateWeb(ctx, map[string]any{
+		releaseAnnotation: string(value), begunAnnotation: nil, restoredAnnotation: nil,
 	})
-	if err != nil {
-		return err
-	}
-	_, err = d.client.AppsV1().Deployments(d.site.Namespace).
-		Patch(ctx, "web", types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
-	return err
 }

@@ -26,13 +26,15 @@ type Leftover struct {
 	Across     []Release // since Last, whose migrations cannot be taken back, the latest first
 	Suspended  []string  // CronJobs that PauseCron has suspended
 	Paused     []string  // Deployments whose rollout was paused
-	Migrating  []string  // Jobs that still run and change the database
+	Migrating  []string  // migration Jobs that still run
+	Restoring  string    // Job that was to put the database back, and still runs or has failed; empty for none
 	Unrecorded bool      // Last runs, but the Deployment web does not say so
 }
 
 // Nothing says that all is as a ship leaves it that came to its end.
 func (l Leftover) Nothing() bool {
-	return len(l.Begun) == 0 && !l.Changed && len(l.Suspended) == 0 && len(l.Paused) == 0 && len(l.Migrating) == 0 && !l.Unrecorded
+	return len(l.Begun) == 0 && !l.Changed && len(l.Suspended) == 0 && len(l.Paused) == 0 && len(l.Migrating) == 0 &&
+		l.Restoring == "" && !l.Unrecorded
 }
 
 // String says it in one line.
@@ -55,6 +57,9 @@ func (l Leftover) String() string {
 	add("suspended: CronJob %s", l.Suspended...)
 	add("paused: Deployment %s", l.Paused...)
 	add("still running: Job %s", l.Migrating...)
+	if l.Restoring != "" {
+		add("the database is not put back yet: Job %s", l.Restoring)
+	}
 	if l.Unrecorded {
 		add("%s is not on the Deployment", "the record of release "+l.Last.name())
 	}
@@ -86,18 +91,20 @@ func (d *Deployer) Leftover(ctx context.Context) (Leftover, error) {
 	if d.site.Migrate == nil && !slices.ContainsFunc(left.Begun, func(r Release) bool { return r.Migrated }) {
 		return left, nil
 	}
-	for _, name := range []string{"migrate", jobRestore} {
-		jobs, err := d.jobs(ctx, name)
-		if err != nil {
-			return Leftover{}, err
-		}
-		for _, job := range jobs {
-			if finished(&job) == nil {
-				left.Migrating = append(left.Migrating, job.Name)
-			}
+	jobs, err := d.jobs(ctx, "migrate")
+	if err != nil {
+		return Leftover{}, err
+	}
+	for _, job := range jobs {
+		if finished(&job) == nil {
+			left.Migrating = append(left.Migrating, job.Name)
 		}
 	}
-	return left, nil
+	last, err := d.lastRestore(ctx)
+	if last != nil && !succeeded(last) {
+		left.Restoring = last.Name
+	}
+	return left, err
 }
 
 // deployments lists the site's Deployments: those that sitectl has made or, in
@@ -179,8 +186,8 @@ func repository(reference string) string {
 }
 
 // Settle takes back what only a ship that is under way may do: it lets
-// Deployments go on that were paused, and CronJobs unless a migration still
-// runs; it writes down the end of releases of which nobody else will, but not
+// Deployments go on that were paused, and CronJobs unless the database is
+// still changed; it writes down the end of releases of which nobody else will, but not
 // of keep, which is to be finished.
 func (d *Deployer) Settle(ctx context.Context, left Leftover, keep int) error {
 	for _, name := range left.Paused {
@@ -191,7 +198,7 @@ func (d *Deployer) Settle(ctx context.Context, left Leftover, keep int) error {
 		}
 		d.progress(fmt.Sprintf("Deployment %s goes on", name))
 	}
-	if len(left.Suspended) > 0 && len(left.Migrating) == 0 {
+	if len(left.Suspended) > 0 && len(left.Migrating) == 0 && left.Restoring == "" {
 		if err := d.ResumeCron(ctx); err != nil {
 			return err
 		}
@@ -213,8 +220,7 @@ func (d *Deployer) Settle(ctx context.Context, left Leftover, keep int) error {
 	return nil
 }
 
-// AwaitMigration waits for Jobs that run and change the database, and shows
-// their logs. What follows from how they end is told by ToFinish.
+// AwaitMigration waits for migration Jobs that run, and shows their logs. What follows from how they end is told by ToFinish.
 func (d *Deployer) AwaitMigration(ctx context.Context, left Leftover) error {
 	for _, name := range left.Migrating {
 		d.progress(fmt.Sprintf("waiting for Job %s", name))
@@ -232,8 +238,8 @@ func (d *Deployer) AwaitMigration(ctx context.Context, left Leftover) error {
 // ToFinish decides, when no migration runs any more, which release has to be
 // finished; nil for none, where the site goes on as it was. One is finished if
 // its code runs somewhere, or if its migration has run which the code of
-// before cannot live with. A database that was half put back is a
-// *HalfRestoredError: Restore has to come first.
+// before cannot live with. A database that is half put back has to be made
+// whole before, see AwaitRestore.
 func (d *Deployer) ToFinish(ctx context.Context, left Leftover) (*Release, error) {
 	if left.Changed {
 		return left.Release, nil
@@ -272,18 +278,40 @@ func (d *Deployer) restoredFor(ctx context.Context, release Release) (bool, erro
 	if err != nil {
 		return false, fmt.Errorf("read ConfigMap %s: %w", name, err)
 	}
-	jobs, err := d.jobs(ctx, jobRestore)
-	if err != nil || len(jobs) == 0 {
+	last, err := d.lastRestore(ctx)
+	if err != nil || last == nil || last.CreationTimestamp.Before(&record.CreationTimestamp) {
 		return false, err
 	}
-	last := jobs[len(jobs)-1]
-	if last.CreationTimestamp.Before(&record.CreationTimestamp) {
-		return false, nil
+	return succeeded(last), nil
+}
+
+// AwaitRestore waits for a Job that still puts the database back, and shows its
+// log. If it fails, or the last one has failed, the database is neither what it
+// was nor what it was to be until Restore succeeds: a *HalfRestoredError.
+func (d *Deployer) AwaitRestore(ctx context.Context) error {
+	if err := d.awaitRestore(ctx); err != nil {
+		return err
 	}
-	if condition := finished(&last); condition == nil || condition.Type != batchv1.JobComplete {
-		return false, &HalfRestoredError{Job: last.Name, Dump: restoredBy(&last), Release: release}
+	last, err := d.lastRestore(ctx)
+	if err != nil || last == nil || succeeded(last) {
+		return err
 	}
-	return true, nil
+	return &HalfRestoredError{Namespace: last.Namespace, Job: last.Name, Dump: restoredBy(last)}
+}
+
+// lastRestore is the latest Job that was to put the database back; nil if
+// there is none.
+func (d *Deployer) lastRestore(ctx context.Context) (*batchv1.Job, error) {
+	jobs, err := d.jobs(ctx, jobRestore)
+	if err != nil || len(jobs) == 0 {
+		return nil, err
+	}
+	return &jobs[len(jobs)-1], nil
+}
+
+func succeeded(job *batchv1.Job) bool {
+	condition := finished(job)
+	return condition != nil && condition.Type == batchv1.JobComplete
 }
 
 // restoredBy is the dump that a Job puts the database back to, its last
@@ -299,18 +327,19 @@ func restoredBy(job *batchv1.Job) string {
 // HalfRestoredError says that the database is neither what it was nor what it
 // was to be.
 type HalfRestoredError struct {
-	Job     string
-	Dump    string // that the database was to be put back to
-	Release Release
+	Namespace string
+	Job       string
+	Dump      string // that the database was to be put back to
 }
 
 func (e *HalfRestoredError) Error() string {
-	return fmt.Sprintf("the database was not put back to its end (Job %s), on the way to release %d", e.Job, e.Release.Back)
+	return fmt.Sprintf("the database was not put back to its end: Job %s has failed, which reads backup %s", e.Job, e.Dump)
 }
 
 // Hint says what to do next.
 func (e *HalfRestoredError) Hint() string {
-	return "put it back again, to then or to the dump that was made before: sitectl backup --list, sitectl restore-db BACKUP"
+	return "put it back, to then or to the dump that was made before: sitectl backup --list, sitectl restore-db BACKUP; " +
+		fmt.Sprintf("if it was mended otherwise: kubectl -n %s delete job/%s", e.Namespace, e.Job)
 }
 
 // Resume returns a Deployer whose steps take all that a release was to apply,

@@ -63,8 +63,8 @@ const releaseAnnotation = "sitectl.dev/release"
 
 // Current returns the release that was shipped last, nil if there is none,
 // and whether it is image with the very same manifests and all its pods are
-// available, and no other ship is under way or was killed, so that there is
-// nothing to do. It takes one request.
+// available, no other ship is under way or was killed, and the database was not
+// put back since, so that there is nothing to do. It takes one request.
 func (d *Deployer) Current(ctx context.Context, image site.Image) (*Release, bool, error) {
 	var web *appsv1.Deployment
 	err := d.reach(ctx, func(ctx context.Context) (err error) {
@@ -90,7 +90,8 @@ func (d *Deployer) Current(ctx context.Context, image site.Image) (*Release, boo
 		return nil, false, err
 	}
 	_, begun := web.Annotations[begunAnnotation]
-	same := !begun && release.Digest == image.Digest && release.Manifests == manifests
+	_, restored := web.Annotations[restoredAnnotation]
+	same := !begun && !restored && release.Digest == image.Digest && release.Manifests == manifests
 	return release, same && runningImage(web, d.container()) == reference(image) && available(web), nil
 }
 

@@ -67,6 +67,12 @@ func TestCurrent(t *testing.T) {
 	assert.True(t, running)
 	assert.Equal(t, recorded, *release)
 
+	require.NoError(t, c.annotateWeb(t.Context(), map[string]any{restoredAnnotation: "20000101-000000-1a2b3c4"}))
+	_, running, err = c.Current(t.Context(), image)
+	require.NoError(t, err)
+	assert.False(t, running, "its database was put back")
+	require.NoError(t, c.annotate(t.Context(), recorded))
+
 	other := image
 	other.Digest = "sha256:other"
 	_, running, err = c.Current(t.Context(), other)

@@ -83,7 +83,8 @@ func restoreCommand() *cli.Command {
 		arguments: "BACKUP",
 		usage:     "put the database back as it is in a backup",
 		description: "Dumps the database as it is now, empties it, and reads the backup in. CronJobs are suspended meanwhile. The site " +
-			"goes on running, and shows errors until the database is whole. The code stays what it is: see sitectl rollback.",
+			"goes on running, and shows errors until the database is whole. The code stays what it is (see sitectl rollback), and the " +
+			"next ship runs its migrations again, even that of the same commit.",
 		examples: `
 			sitectl restore-db 20260102-030405-a1b2c3d
 			sitectl restore-db 20260102-030405-a1b2c3d --confirm example.com

@@ -65,9 +65,18 @@ func TestBackup(t *testing.T) {
 	assert.NotContains(t, s.succeed(t, "ship").stderr, "already run", "the migration was taken back with the database")
 	s.serves(t, next, entry, "before the backup")
 
+	s.decode(t, &backups, "backup", "--list", "--output", "json")
+	s.signalCommand(t, syscall.SIGKILL, "Job restore-", "restore-db", "--confirm", s.address, "--progress", "plain", backups[0].Name)
+	s.breakRestore(t, "restore-broken")
+	out = s.succeed(t, "ship", "--lock-wait", "2m")
+	assert.Contains(t, out.stderr, "; doing it again")
+	assert.NotContains(t, out.stderr, "already run", "the database may be older than the code")
+	s.serves(t, next, entry, "before the backup")
+	s.runsCron(t)
+
 	s.signalCommand(t, syscall.SIGKILL, "Job restore-", "rollback", "--restore-db", "--confirm", s.address, "--progress", "plain", shipped)
-	s.breakRestore(t)
-	assert.Contains(t, s.succeed(t, "recover").stderr, "(Job restore-broken), on the way to release 1; doing it again")
+	s.breakRestore(t, "restore-broken-again")
+	assert.Contains(t, s.succeed(t, "recover").stderr, "; doing it again")
 	s.serves(t, shipped, entry, "before the backup")
 	s.runsCron(t)
 
@@ -84,7 +93,7 @@ func TestBackup(t *testing.T) {
 
 // breakRestore leaves behind a Job that was to put the database back to the
 // same dump as the last one, and has failed.
-func (s *labSite) breakRestore(t *testing.T) {
+func (s *labSite) breakRestore(t *testing.T, name string) {
 	t.Helper()
 	jobs := s.cluster.BatchV1().Jobs(s.namespace)
 	ended := func(c *assert.CollectT) (last batchv1.Job) {
@@ -104,7 +113,7 @@ func (s *labSite) breakRestore(t *testing.T) {
 	pod := last.Spec.Template.Spec
 	pod.Containers[0].Command[2] = "exit 1"
 	_, err := jobs.Create(t.Context(), &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: "restore-broken", Labels: last.Labels},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: last.Labels},
 		Spec: batchv1.JobSpec{
 			BackoffLimit: ptr.To[int32](0),
 			Template:     corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: last.Labels}, Spec: pod},

@@ -113,12 +113,12 @@ func (s *shipment) decide(ctx context.Context) (*deployer.Release, error) {
 	if err := s.deployer.AwaitMigration(ctx, left); err != nil {
 		return nil, err
 	}
-	left.Migrating = nil
+	if err := s.mendDatabase(ctx, left); err != nil {
+		return nil, err
+	}
+	left.Migrating, left.Restoring = nil, ""
 	s.left = left
 	finish, err := s.deployer.ToFinish(ctx, left)
-	if half := (*deployer.HalfRestoredError)(nil); errors.As(err, &half) {
-		finish, err = s.restoreAgain(ctx, left, half)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -138,17 +138,23 @@ func (s *shipment) decide(ctx context.Context) (*deployer.Release, error) {
 	return finish, nil
 }
 
-// restoreAgain puts the database back as it was to be. Whoever has begun it has
-// confirmed it, and what it held before is in a dump.
-func (s *shipment) restoreAgain(ctx context.Context, left deployer.Leftover, half *deployer.HalfRestoredError) (*deployer.Release, error) {
+// mendDatabase waits for a Job that puts the database back, and does it again
+// if that has failed. Whoever has begun it has confirmed it, and what the
+// database held before is in a dump.
+func (s *shipment) mendDatabase(ctx context.Context, left deployer.Leftover) error {
+	if left.Restoring == "" {
+		return nil
+	}
+	err := s.deployer.AwaitRestore(ctx)
+	half := (*deployer.HalfRestoredError)(nil)
+	if !errors.As(err, &half) {
+		return err
+	}
 	if s.deployer.HasBackup(ctx, half.Dump) != nil {
-		return nil, half // another dump is for a person to choose
+		return half // another dump is for a person to choose
 	}
 	s.log.Line(half.Error() + "; doing it again")
-	if err := s.deployer.Restore(ctx, half.Dump); err != nil {
-		return nil, err
-	}
-	return s.deployer.ToFinish(ctx, left)
+	return restore(ctx, s.deployer, half.Dump)
 }
 
 // foreignError says that what runs is nothing that was shipped.
@@ -229,15 +235,22 @@ func (s *shipment) takeBack(ctx context.Context, last deployer.Release) error {
 // settle finds, at the beginning of a ship and under the lock, what an earlier
 // one has left. This one takes its place: its release is ended, and its
 // CronJobs go on; if this one fails, the site is put back even if it had
-// changed nothing yet.
+// changed nothing yet. A database that is half put back is made whole before,
+// unless this one puts it back itself.
 func (s *shipment) settle(ctx context.Context) error {
 	left, err := s.deployer.Leftover(ctx)
 	if err != nil || left.Nothing() {
 		return err
 	}
 	s.log.Line("left by a ship that did not come to its end: " + left.String())
-	s.left = left
 	s.tellInterrupted(left)
-	s.paused = len(left.Suspended) > 0 && len(left.Migrating) > 0
+	if s.dump == "" {
+		if err := s.mendDatabase(ctx, left); err != nil {
+			return err
+		}
+		left.Restoring = ""
+	}
+	s.left = left
+	s.paused = len(left.Suspended) > 0 && (len(left.Migrating) > 0 || left.Restoring != "")
 	return s.deployer.Settle(ctx, left, 0)
 }
