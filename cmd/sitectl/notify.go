@@ -28,10 +28,6 @@ const (
 	lastMoment    = 6500 * time.Millisecond
 )
 
-// quiet are the steps in which it is not known yet whether there is anything
-// to do.
-var quiet = []string{"check", "lock", "settle"}
-
 // tells says whether others are told of the command at all: an image that is
 // built is no release.
 func (s *shipment) tells() bool {
@@ -46,10 +42,10 @@ func (s *shipment) send(notice ci.Notice) {
 	s.told.notifier.Send(notice)
 }
 
-// heard tells of the start of a ship when the first step begins that changes
-// something. What recover begins was begun by somebody else.
-func (s *shipment) heard(e event) {
-	if e.Kind != stepStarted || s.told.started || slices.Contains(quiet, e.Step) || s.outcome == "recovered" || !s.tells() {
+// tellStarted tells of the start of a ship once its release is recorded as
+// begun: if nothing is heard of it any more, whoever finds the record tells so.
+func (s *shipment) tellStarted() {
+	if !s.tells() {
 		return
 	}
 	s.told.started = true
@@ -129,8 +125,7 @@ func (s *shipment) lastNotices(ctx context.Context, r result, err error) []ci.No
 		return []ci.Notice{s.notice(site.RolledBack)}
 	case r.Restored != nil: // by recover
 		return []ci.Notice{s.putBackNotice(*r.Restored)}
-	case r.Outcome == "shipped", r.Outcome == "deployed", r.Outcome == "recovered" && s.release != nil,
-		r.Outcome == "running" && s.told.started: // somebody else was faster
+	case r.Outcome == "shipped", r.Outcome == "deployed", r.Outcome == "recovered" && s.release != nil:
 		return []ci.Notice{s.notice(site.Shipped)}
 	default:
 		return nil

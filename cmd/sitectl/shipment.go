@@ -53,7 +53,6 @@ func newShipment(o options, outcome string) *shipment {
 	s := &shipment{options: o, outcome: outcome, log: newLog(o), events: newEvents(time.Now)}
 	s.log.Tell = s.events.logged
 	s.told.since = time.Now()
-	s.events.tell = append(s.events.tell, s.heard)
 	s.pods = &rolloutTable{log: s.log, now: time.Now}
 	s.events.tell = append(s.events.tell, s.pods.tell)
 	if o.output == "jsonl" {
@@ -320,6 +319,7 @@ func (s *shipment) begin(ctx context.Context) error {
 		return err
 	}
 	s.begun = &begun
+	s.tellStarted()
 	return nil
 }
 
