@@ -18,6 +18,32 @@ import (
 	"k8s.io/apimachinery/pkg/util/rand"
 )
 
+// initCode is code without a site file, and what its site is asked.
+type initCode struct {
+	name   string
+	write  func(ctx context.Context, folder string) error
+	page   string   // a path
+	shows  []string // what its answer has in it
+	closed []string // paths that are not for visitors
+	cron   string   // a CronJob
+	again  bool     // a second commit is shipped
+}
+
+var initSites = []initCode{
+	{
+		name: "wordpress", write: writeWordPress, again: true,
+		page: "/", shows: []string{"Hello world!"}, cron: "wp-cron",
+	},
+	{
+		name: "mediawiki", write: writeMediaWiki, again: true,
+		page: "/", shows: []string{"MediaWiki has been installed"}, cron: "jobs",
+		closed: []string{"/maintenance/update.php", "/mw-config/index.php", "/LocalSettings.php", "/vendor/autoload.php", "/extensions/Cite/ServiceWiring.php"},
+	},
+	{name: "guestbook", write: sampleCode("guestbook"), page: "/", shows: []string{"Guestbook"}},
+	{name: "codeigniter", write: sampleCode("codeigniter"), page: "/hello/Ada", shows: []string{"Hello, Ada", "uploads: writable", "cache: writable"}},
+	{name: "react", write: sampleCode("react"), page: "/some/page", shows: []string{"<title>A site without PHP</title>"}},
+}
+
 // TestInitShips: for code as it comes, `sitectl init --yes` and `sitectl ship`
 // are all that is needed, with SITECTL_REGISTRY set and in a folder called like
 // the site's address.
@@ -25,41 +51,20 @@ func TestInitShips(t *testing.T) {
 	environment, err := readEnvironment()
 	require.NoError(t, err)
 	sitectl := buildSitectl(t)
-	for _, site := range []struct {
-		name   string
-		write  func(ctx context.Context, folder string) error
-		page   string   // a path
-		shows  []string // what its answer has in it
-		closed []string // paths that are not for visitors
-		cron   string   // a CronJob
-	}{
-		{
-			name: "wordpress", write: writeWordPress,
-			page: "/", shows: []string{"Hello world!"}, cron: "wp-cron",
-		},
-		{
-			name: "mediawiki", write: writeMediaWiki,
-			page: "/", shows: []string{"MediaWiki has been installed"}, cron: "jobs",
-			closed: []string{"/maintenance/update.php", "/mw-config/index.php", "/LocalSettings.php", "/vendor/autoload.php", "/extensions/Cite/ServiceWiring.php"},
-		},
-		{name: "guestbook", write: sampleCode("guestbook"), page: "/", shows: []string{"Guestbook"}},
-		{name: "codeigniter", write: sampleCode("codeigniter"), page: "/hello/Ada", shows: []string{"Hello, Ada", "uploads: writable", "cache: writable"}},
-		{name: "react", write: sampleCode("react"), page: "/some/page", shows: []string{"<title>A site without PHP</title>"}},
-	} {
+	for _, site := range append(initSites, furtherInitSites...) {
 		t.Run(site.name, func(t *testing.T) {
 			t.Parallel()
 			s := &initSite{sitectl: sitectl, environment: environment, address: "init-" + site.name + "-" + rand.String(5) + ".localhost"}
 			s.repository = repository(filepath.Join(t.TempDir(), s.address))
 			require.NoError(t, site.write(t.Context(), string(s.repository)))
 			s.ship(t)
-			// The ingress learns of a new site a moment after the cluster does.
-			require.EventuallyWithT(t, func(c *assert.CollectT) {
-				status, body := s.get(c, site.page)
-				assert.Equal(c, http.StatusOK, status, body)
-				for _, text := range site.shows {
-					assert.Contains(c, body, text)
-				}
-			}, time.Minute, 200*time.Millisecond)
+			s.shows(t, site)
+			if site.again {
+				require.NoError(t, os.WriteFile(filepath.Join(string(s.repository), "notes.txt"), []byte("The second release."), 0o644))
+				require.NoError(t, s.repository.commit(t.Context(), "The second release"))
+				s.do(t, "ship")
+				s.shows(t, site)
+			}
 			for _, path := range site.closed {
 				status, _ := s.get(t, path)
 				assert.Equal(t, http.StatusForbidden, status, path)
@@ -106,6 +111,19 @@ func (s *initSite) do(t *testing.T, arguments ...string) {
 	output, err := command.CombinedOutput()
 	require.NoError(t, err, "sitectl %v:\n%s", arguments, output)
 	t.Logf("sitectl %v\n%s", arguments, output)
+}
+
+// shows waits for the page of a site: the ingress learns of a new one a moment
+// after the cluster does.
+func (s *initSite) shows(t *testing.T, site initCode) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		status, body := s.get(c, site.page)
+		assert.Equal(c, http.StatusOK, status, body)
+		for _, text := range site.shows {
+			assert.Contains(c, body, text)
+		}
+	}, time.Minute, 200*time.Millisecond)
 }
 
 // get asks the ingress as if it listened on port 80: a site that has been told

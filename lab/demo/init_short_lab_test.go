@@ -1,0 +1,5 @@
+//go:build lab && !long
+
+package main
+
+var furtherInitSites []initCode
