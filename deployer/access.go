@@ -12,12 +12,13 @@ import (
 
 // AccessOptions say for whom access is.
 type AccessOptions struct {
-	Account         string // name of the ServiceAccount
-	CreateNamespace bool   // whether it may make the namespace, which is a permission for the whole cluster
+	Account         string   // name of the ServiceAccount, and of the roles
+	Users, Groups   []string // that the roles are for instead, as the API server calls them; then there is no ServiceAccount
+	CreateNamespace bool     // whether it may make the namespace, which is a permission for the whole cluster
 }
 
 // Access returns the objects that give a ServiceAccount in the site's
-// namespace what a deploy needs and nothing more, from the very list that
+// namespace, or users and groups of elsewhere, what a deploy needs and nothing more, from the very list that
 // Preflight checks: the namespace, the account, a Role and its binding, and a
 // ClusterRole and its binding for what only Preflight reads. In patch mode
 // there is no namespace to make and nothing to read outside of it. None of
@@ -37,10 +38,12 @@ func Access(s site.Site, opts AccessOptions) ([]Object, error) {
 			inside = append(inside, permission)
 		}
 	}
-	a := access{namespace: s.Namespace, account: opts.Account}
+	a := access{namespace: s.Namespace, subjects: subjects(s.Namespace, opts)}
 	list := slices.DeleteFunc(objects, func(o Object) bool { return o.GetKind() != "Namespace" })
+	if len(opts.Users)+len(opts.Groups) == 0 {
+		list = append(list, a.object("v1", "ServiceAccount", opts.Account, s.Namespace, nil))
+	}
 	list = append(list,
-		a.object("v1", "ServiceAccount", opts.Account, s.Namespace, nil),
 		a.role("Role", opts.Account, s.Namespace, inside),
 		a.binding("Role", opts.Account, s.Namespace))
 	if len(outside) > 0 {
@@ -59,9 +62,25 @@ func deployed(s site.Site) ([]Object, error) {
 	return Objects(s, site.Image{Repository: s.Image, Tag: "any"})
 }
 
-// access makes the objects of one account.
+// access makes the objects that give somebody access.
 type access struct {
-	namespace, account string
+	namespace string
+	subjects  []any // of the bindings
+}
+
+// subjects are those who get the roles, as a binding has them.
+func subjects(namespace string, opts AccessOptions) []any {
+	var list []any
+	for _, name := range opts.Users {
+		list = append(list, map[string]any{"apiGroup": rbac, "kind": "User", "name": name})
+	}
+	for _, name := range opts.Groups {
+		list = append(list, map[string]any{"apiGroup": rbac, "kind": "Group", "name": name})
+	}
+	if list == nil {
+		list = append(list, map[string]any{"kind": "ServiceAccount", "name": opts.Account, "namespace": namespace})
+	}
+	return list
 }
 
 func (a access) object(apiVersion, kind, name, namespace string, fields map[string]any) Object {
@@ -83,10 +102,8 @@ func (a access) role(kind, name, namespace string, permissions []authorizationv1
 
 func (a access) binding(kind, name, namespace string) Object {
 	return a.object(rbac+"/v1", kind+"Binding", name, namespace, map[string]any{
-		"roleRef": map[string]any{"apiGroup": rbac, "kind": kind, "name": name},
-		"subjects": []any{
-			map[string]any{"kind": "ServiceAccount", "name": a.account, "namespace": a.namespace},
-		},
+		"roleRef":  map[string]any{"apiGroup": rbac, "kind": kind, "name": name},
+		"subjects": a.subjects,
 	})
 }
 

@@ -43,6 +43,23 @@ func TestAccessIsWellFormed(t *testing.T) {
 	assert.Equal(t, []string{"Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}, kinds)
 }
 
+func TestAccessOfOthers(t *testing.T) {
+	objects, err := Access(readSite(t, "plain", ""), AccessOptions{Account: "deploy", Users: []string{"oidc:repo:agency/site"}, Groups: []string{"gitlab:project:150"}})
+	require.NoError(t, err)
+	bindings := 0
+	for _, object := range objects {
+		assert.NotEqual(t, "ServiceAccount", object.GetKind())
+		if subjects, found := object.Object["subjects"]; found {
+			bindings++
+			assert.Equal(t, []any{
+				map[string]any{"apiGroup": rbacv1.GroupName, "kind": "User", "name": "oidc:repo:agency/site"},
+				map[string]any{"apiGroup": rbacv1.GroupName, "kind": "Group", "name": "gitlab:project:150"},
+			}, subjects)
+		}
+	}
+	assert.Equal(t, 2, bindings)
+}
+
 // TestAccessGrantsWhatPreflightAsksFor compares the rules with the list that
 // they are made of, and finds nothing that is not in it.
 func TestAccessGrantsWhatPreflightAsksFor(t *testing.T) {

@@ -42,6 +42,7 @@ func identities() []identity {
 		{name: "provisioner", commonName: "sitectl-lab:provisioner"},
 		{name: "traefik", commonName: "sitectl-lab:traefik"},
 		{name: "registry", commonName: "registry", addresses: []string{"127.0.0.1", "localhost"}},
+		{name: "issuer", commonName: "issuer", addresses: []string{host(issuerAddress)}},
 		{name: "admin", commonName: "admin", organization: "system:masters"},
 	}
 }

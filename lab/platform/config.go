@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime"
 	"text/template"
@@ -91,6 +92,15 @@ func renderConfig(l layout, s settings) (map[string][]byte, error) {
 		}
 		files[filepath.Join(l.config("registries"), name, "hosts.toml")] = content
 	}
+	authority, err := os.ReadFile(l.certificate("ca"))
+	if err != nil {
+		return nil, err
+	}
+	content, err := render("authentication.yaml", issuer{"https://" + issuerAddress, string(authority)})
+	if err != nil {
+		return nil, err
+	}
+	files[l.config("authentication.yaml")] = content
 	for _, user := range kubeconfigUsers {
 		content, err := kubeconfig(l, user)
 		if err != nil {
@@ -103,6 +113,12 @@ func renderConfig(l layout, s settings) (map[string][]byte, error) {
 
 // hosts is what containerd's hosts.toml of one registry is rendered with.
 type hosts struct{ Address, CA string }
+
+// issuer is what authentication.yaml is rendered with.
+type issuer struct {
+	URL string
+	CA  string // PEM
+}
 
 // writeConfig writes the configuration files, which the started parts read.
 // Only root reads them: some hold the keys of users of the cluster, and one is

@@ -15,5 +15,8 @@ func (lab *Lab) Environment() []Variable {
 		{"SITECTL_REGISTRY_CA", l.certificate("ca")},
 		{"SITECTL_REGISTRY_MIRRORS", "docker.io=https://" + mirrorAddress},
 		{"SITECTL_INGRESS", "http://" + ingressAddress},
+		{"SITECTL_ISSUER", "https://" + issuerAddress},
+		{"SITECTL_ISSUER_CERTIFICATE", l.certificate("issuer")},
+		{"SITECTL_ISSUER_KEY", l.key("issuer")},
 	}
 }

@@ -38,6 +38,7 @@ const (
 	registryAddress   = "127.0.0.1:5000"
 	mirrorAddress     = "127.0.0.1:5001"
 	ingressAddress    = "127.0.0.1:8088"
+	issuerAddress     = "127.0.0.1:16444" // where nothing of the lab listens
 )
 
 // layout says where the lab keeps its files. What is under cache survives
