@@ -237,12 +237,16 @@ func TestParseBackups(t *testing.T) {
 }
 
 func TestBackupJobGolden(t *testing.T) {
-	s := readSite(t, "everything", "production")
-	job, err := backupJobObject(s, "backup-20260102-030405", jobBackup, "20260102-030405-a1b2c3d", "4")
-	require.NoError(t, err)
-	manifest, err := Manifests([]Object{job})
-	require.NoError(t, err)
-	golden(t, filepath.Join("kubernetes", "backup.yaml"), manifest)
+	for name, s := range map[string]site.Site{
+		"backup":          readSite(t, "everything", "production"),
+		"backup-external": readSite(t, "shop", ""),
+	} {
+		job, err := backupJobObject(s, "backup-20260102-030405", jobBackup, "20260102-030405-a1b2c3d", "4")
+		require.NoError(t, err)
+		manifest, err := Manifests([]Object{job})
+		require.NoError(t, err)
+		golden(t, filepath.Join("kubernetes", name+".yaml"), manifest)
+	}
 }
 
 func TestBackupJobOfABucketGolden(t *testing.T) {

@@ -86,6 +86,7 @@ func TestSecretsAreReadOnce(t *testing.T) {
 // A pod whose volume asks for a key that is not there never starts.
 func TestPreflightWantsTheLoginOfAnExternalDatabase(t *testing.T) {
 	s := readSite(t, "shop", "")
+	s.Migrate = nil
 	c := newFakeCluster(t, s,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}},
 		&corev1.Secret{

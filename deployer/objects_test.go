@@ -264,7 +264,7 @@ func TestPods(t *testing.T) {
 			}
 		})
 	}
-	assert.Equal(t, 8, seen) // web, mysql, memcache, migrate, two CronJobs; web, redis
+	assert.Equal(t, 9, seen) // web, mysql, memcache, migrate, two CronJobs; web, redis, migrate
 }
 
 func siteObjects(t *testing.T, name string) []Object {

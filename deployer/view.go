@@ -172,6 +172,7 @@ type stepView struct {
 // backupView is where the dumps of the database are: a volume, unless there
 // is a bucket.
 type backupView struct {
+	Image          string // with programs that dump the database and read it back
 	Size           string
 	StorageClass   string
 	TimeoutSeconds int64
@@ -241,7 +242,7 @@ func newOwnView(s site.Site, image site.Image, own templates.Own) (view, error) 
 		Isolation:   newIsolationView(s.Isolation),
 		TLS:         https(s) && s.Ingress.TLS.Issuer != "",
 		Migrate:     newMigrateView(s.Migrate, image.Tag),
-		Backup:      newBackupView(s.Migrate),
+		Backup:      newBackupView(s),
 	}
 	var err error
 	if v.Apache, err = apacheConfiguration(s, own); err != nil {
@@ -533,12 +534,19 @@ func newMigrateView(migrate *site.Migrate, tag string) *migrateView {
 	}
 }
 
-func newBackupView(migrate *site.Migrate) *backupView {
-	if migrate == nil || migrate.Backup == nil {
+func newBackupView(s site.Site) *backupView {
+	backup := backupOf(s)
+	if backup == nil || s.Database == nil {
 		return nil
 	}
-	backup := migrate.Backup
-	v := &backupView{Size: backup.Size, StorageClass: backup.StorageClass, TimeoutSeconds: backup.Timeout.Seconds()}
+	image := ""
+	switch {
+	case s.Database.MariaDB != nil:
+		image = s.Database.MariaDB.Image
+	case s.Database.External != nil:
+		image = s.Database.External.Image
+	}
+	v := &backupView{Image: image, Size: backup.Size, StorageClass: backup.StorageClass, TimeoutSeconds: backup.Timeout.Seconds()}
 	if s3 := backup.S3; s3 != nil {
 		v.Bucket = &bucketView{Image: s3.Image, Bucket: s3.Bucket, Endpoint: s3.Endpoint, Region: s3.Region, Secret: s3.Secret}
 	}

@@ -222,10 +222,14 @@ type MariaDB struct {
 // ExternalDatabase is a MySQL or MariaDB server that somebody else runs. The
 // site finds it in the same files as one of its own.
 type ExternalDatabase struct {
-	Host   string `yaml:"host" json:"host"`     // name or IP address
-	Port   int32  `yaml:"port" json:"port"`     // TCP port; default 3306
-	Name   string `yaml:"name" json:"name"`     // name of the database
-	Secret string `yaml:"secret" json:"secret"` // an existing Secret with the keys user and password
+	Host string `yaml:"host" json:"host"` // name or IP address
+	Port int32  `yaml:"port" json:"port"` // TCP port; default 3306
+	Name string `yaml:"name" json:"name"` // name of the database
+	// Secret is an existing Secret with the keys user and password. If it has the
+	// key ca.crt, too, backups are made only over TLS, and from a server whose
+	// certificate is of one of those authorities (PEM).
+	Secret string `yaml:"secret" json:"secret"`
+	Image  string `yaml:"image" json:"image"` // image with the programs mariadb and mariadb-dump, for backups; default "mariadb:11.8"
 }
 
 // Cache is the site's object cache; exactly one of its keys is set.
@@ -288,8 +292,8 @@ type Migrate struct {
 	Reversible bool `yaml:"reversible" json:"reversible"`
 }
 
-// Backup is a dump of the site's own database that is made before each
-// migration, and verified.
+// Backup is a dump of the site's database that is made before each migration,
+// and verified.
 type Backup struct {
 	// To is where the dumps are: on a volume for nothing else, or in a bucket;
 	// default "s3" if there is one, otherwise "volume".

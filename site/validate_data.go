@@ -45,6 +45,7 @@ func (c *check) externalDatabase(external *ExternalDatabase) {
 	const path = "database.external"
 	c.expect(isHost(external.Host) || net.ParseIP(external.Host) != nil, path+".host", external.Host, "a host name or an IP address", "")
 	c.port(path+".port", external.Port)
+	c.pinned(path+".image", external.Image)
 	c.expect(isDatabaseName(external.Name), path+".name", external.Name, "the name of a database, of letters, digits and _$-", "")
 	// A site that leaves its own database behind may have moved its Secret.
 	if external.Secret != "database" {

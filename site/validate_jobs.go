@@ -42,8 +42,8 @@ func (c *check) backup() {
 		"the name of a StorageClass", "")
 	c.span("migrate.backup.timeout", backup.Timeout)
 	c.backupBucket(backup)
-	if database := c.site.Database; database == nil || database.MariaDB == nil {
-		c.conflict("migrate.backup", "there is no database of the site's own to back up", "set database: {mariadb: {}}, or leave migrate.backup out")
+	if c.site.Database == nil {
+		c.conflict("migrate.backup", "there is no database to back up", "set database, or leave migrate.backup out")
 	}
 }
 

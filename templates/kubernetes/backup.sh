@@ -13,6 +13,13 @@ umask 077
 value() { sed 's/[\\"]/\\&/g' "/secrets/database/$1"; }
 printf '[client]\nhost="%s"\nport="%s"\nuser="%s"\npassword="%s"\n' \
   "$(value host)" "$(value port)" "$(value user)" "$(value password)" >/tmp/client.cnf
+# A server outside may know no TLS, or none that anybody vouches for, and then
+# is spoken to as by PHP. MariaDB's programs insist on it since 11.4.
+if [[ -e /secrets/database/ca.crt ]]; then
+  printf 'ssl-ca=/secrets/database/ca.crt\nssl-verify-server-cert\n' >>/tmp/client.cnf
+elif [[ ${DATABASE-} == external ]]; then
+  echo 'disable-ssl-verify-server-cert' >>/tmp/client.cnf
+fi
 database=$(</secrets/database/name)
 client=(mariadb --defaults-file=/tmp/client.cnf --default-character-set=utf8mb4 --batch --skip-column-names)
 
@@ -101,14 +108,22 @@ backup() {
   list
 }
 
+# contents lists what is in the database: a kind and a quoted name each. To drop
+# the database itself would take the right to make it again.
+contents() {
+  "${client[@]}" --raw -e "SELECT CONCAT(kind, ' IF EXISTS \`', REPLACE(name, '\`', '\`\`'), '\`') FROM (
+    SELECT CASE table_type WHEN 'VIEW' THEN 'VIEW' WHEN 'SEQUENCE' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, table_name AS name
+      FROM information_schema.tables WHERE table_schema = DATABASE()
+    UNION ALL SELECT routine_type, routine_name FROM information_schema.routines WHERE routine_schema = DATABASE()
+    UNION ALL SELECT 'EVENT', event_name FROM information_schema.events WHERE event_schema = DATABASE()) AS contents" "$database"
+}
+
 # restore first makes sure of the dump. The database is emptied, so that no
 # table of a later release stays.
 restore() {
-  local name=$1.sql.gz charset
+  local name=$1.sql.gz
   complete "$name"
-  charset=$("${client[@]}" -e 'SELECT CONCAT("CHARACTER SET ", default_character_set_name, " COLLATE ", default_collation_name)
-    FROM information_schema.schemata WHERE schema_name = DATABASE()' "$database")
-  "${client[@]}" -e "DROP DATABASE \`$database\`; CREATE DATABASE \`$database\` $charset"
+  { echo 'SET FOREIGN_KEY_CHECKS = 0;'; contents | sed 's/.*/DROP &;/'; } | "${client[@]}" "$database"
   fetch "$name" | gzip -dc | "${client[@]}" "$database"
   echo "the database is as it was in $1"
   list
