@@ -65,19 +65,20 @@ func TestBackup(t *testing.T) {
 	assert.NotContains(t, s.succeed(t, "ship").stderr, "already run", "the migration was taken back with the database")
 	s.serves(t, next, entry, "before the backup")
 
+	s.signalCommand(t, syscall.SIGKILL, "Job restore-", "rollback", "--restore-db", "--confirm", s.address, "--progress", "plain", shipped)
+	s.breakRestore(t, "restore-broken")
+	assert.Contains(t, s.succeed(t, "recover").stderr, "; doing it again")
+	s.serves(t, shipped, entry, "before the backup")
+	s.runsCron(t)
+
+	s.ship(t)
 	s.decode(t, &backups, "backup", "--list", "--output", "json")
 	s.signalCommand(t, syscall.SIGKILL, "Job restore-", "restore-db", "--confirm", s.address, "--progress", "plain", backups[0].Name)
-	s.breakRestore(t, "restore-broken")
+	s.breakRestore(t, "restore-broken-again")
 	out = s.succeed(t, "ship", "--lock-wait", "2m")
 	assert.Contains(t, out.stderr, "; doing it again")
 	assert.NotContains(t, out.stderr, "already run", "the database may be older than the code")
 	s.serves(t, next, entry, "before the backup")
-	s.runsCron(t)
-
-	s.signalCommand(t, syscall.SIGKILL, "Job restore-", "rollback", "--restore-db", "--confirm", s.address, "--progress", "plain", shipped)
-	s.breakRestore(t, "restore-broken-again")
-	assert.Contains(t, s.succeed(t, "recover").stderr, "; doing it again")
-	s.serves(t, shipped, entry, "before the backup")
 	s.runsCron(t)
 
 	s.edit(t, func(file map[string]any) {
@@ -87,7 +88,7 @@ func TestBackup(t *testing.T) {
 	out = s.sitectl(t, "ship")
 	assert.Equal(t, int(statusMigration), out.status)
 	assert.Contains(t, out.stderr, "migrate.backup.timeout")
-	s.serves(t, shipped, entry, "before the backup")
+	s.serves(t, next, entry, "before the backup")
 	s.runsCron(t)
 }
 
