@@ -33,7 +33,8 @@ func TestEnvironmentNeedsNoQuotes(t *testing.T) {
 		names = append(names, v.Name)
 		assert.Regexp(t, `^[A-Za-z0-9/:._=-]+$`, v.Value, v.Name)
 	}
-	assert.Equal(t, []string{"KUBECONFIG", "BUILDKIT_HOST", "DOCKER_CONFIG", "SITECTL_REGISTRY", "SITECTL_REGISTRY_CA", "SITECTL_REGISTRY_MIRRORS", "SITECTL_INGRESS",
+	assert.Equal(t, []string{
+		"KUBECONFIG", "BUILDKIT_HOST", "DOCKER_CONFIG", "SITECTL_REGISTRY", "SITECTL_REGISTRY_CA", "SITECTL_REGISTRY_MIRRORS", "SITECTL_INGRESS",
 		"SITECTL_ISSUER", "SITECTL_ISSUER_CERTIFICATE", "SITECTL_ISSUER_KEY",
 	}, names)
 }

@@ -134,6 +134,8 @@ func scores(t *testing.T, file string) scorecard.Scorecard {
 	switch filepath.Base(file) {
 	case "backup.yaml":
 		files = append(files, filepath.Join(filepath.Dir(file), "everything-production.yaml"))
+	case "backup-external.yaml":
+		files = append(files, filepath.Join(filepath.Dir(file), "shop.yaml"))
 	case "backup-s3.yaml":
 		files = append(files, filepath.Join(filepath.Dir(file), "database.yaml"))
 	}
