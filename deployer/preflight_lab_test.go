@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,10 +29,11 @@ cache: {memcached: {image: "memcached:1.6", memory: 16Mi}}
 	require.NoError(t, err)
 	_, err = l.client.AutoscalingV2().HorizontalPodAutoscalers(l.site.Namespace).Create(ctx, autoscalerOf(l.site, "web"), metav1.CreateOptions{})
 	require.NoError(t, err)
-	scale, err := deployments.GetScale(ctx, "web", metav1.GetOptions{})
-	require.NoError(t, err)
-	scale.Spec.Replicas = 2
-	_, err = deployments.UpdateScale(ctx, "web", scale, metav1.UpdateOptions{FieldManager: "kube-controller-manager"})
+	// Without a resourceVersion, as the controller writes the status beside it.
+	_, err = deployments.UpdateScale(ctx, "web", &autoscalingv1.Scale{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: l.site.Namespace},
+		Spec:       autoscalingv1.ScaleSpec{Replicas: 2},
+	}, metav1.UpdateOptions{FieldManager: "kube-controller-manager"})
 	require.NoError(t, err)
 	require.NoError(t, l.Preflight(ctx, image))
 	assert.Contains(t, l.lines, "warning: Deployment web: spec.minReadySeconds was set by kubectl-edit, and is taken over; what is to stay belongs into the site file")
