@@ -30,7 +30,7 @@ bin/lab:
 test: unit judge browser lab-test
 
 # The same with many more turns of what is left to chance, such as the moments
-# at which ships are killed: hours instead of minutes.
+# at which ships are killed: more than an hour instead of half of one.
 test-long: LONG := ,long
 test-long: test
 
