@@ -115,7 +115,7 @@ func (d *Deployer) Backup(ctx context.Context) (*Backup, error) {
 const keepAll = 0
 
 func (d *Deployer) backup(ctx context.Context, keep int) (*Backup, error) {
-	if err := d.awaitRestore(ctx); err != nil {
+	if err := d.awaitRunningRestore(ctx); err != nil {
 		return nil, err
 	}
 	before, err := d.Backups(ctx)
@@ -316,9 +316,9 @@ func (d *Deployer) backupUnderWay(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// awaitRestore waits for a Job that restores the database, for somebody who
+// awaitRunningRestore waits for a Job that restores the database, for somebody who
 // was interrupted. How it ends is for its own log to tell.
-func (d *Deployer) awaitRestore(ctx context.Context) error {
+func (d *Deployer) awaitRunningRestore(ctx context.Context) error {
 	jobs, err := d.jobs(ctx, jobRestore)
 	if err != nil {
 		return err

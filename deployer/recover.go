@@ -289,7 +289,7 @@ func (d *Deployer) restoredFor(ctx context.Context, release Release) (bool, erro
 // log. If it fails, or the last one has failed, the database is neither what it
 // was nor what it was to be until Restore succeeds: a *HalfRestoredError.
 func (d *Deployer) AwaitRestore(ctx context.Context) error {
-	if err := d.awaitRestore(ctx); err != nil {
+	if err := d.awaitRunningRestore(ctx); err != nil {
 		return err
 	}
 	last, err := d.lastRestore(ctx)
