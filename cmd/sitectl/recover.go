@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -138,9 +139,10 @@ func (s *shipment) decide(ctx context.Context) (*deployer.Release, error) {
 	return finish, nil
 }
 
-// mendDatabase waits for a Job that puts the database back, and does it again
-// if that has failed. Whoever has begun it has confirmed it, and what the
-// database held before is in a dump.
+// mendDatabase waits for a Job that puts the database back. If it has failed on
+// the way of a rollback that has not ended, it is done again: whoever has begun
+// that has confirmed it. After any other a person may have mended the database
+// by now, and what is in it must not be replaced without being asked for.
 func (s *shipment) mendDatabase(ctx context.Context, left deployer.Leftover) error {
 	if left.Restoring == "" {
 		return nil
@@ -150,8 +152,9 @@ func (s *shipment) mendDatabase(ctx context.Context, left deployer.Leftover) err
 	if !errors.As(err, &half) {
 		return err
 	}
-	if s.deployer.HasBackup(ctx, half.Dump) != nil {
-		return half // another dump is for a person to choose
+	rollback := slices.ContainsFunc(left.Begun, func(r deployer.Release) bool { return r.Back > 0 && r.Migrated })
+	if !rollback || s.deployer.HasBackup(ctx, half.Dump) != nil {
+		return half
 	}
 	s.log.Line(half.Error() + "; doing it again")
 	return restore(ctx, s.deployer, half.Dump)
@@ -235,8 +238,8 @@ func (s *shipment) takeBack(ctx context.Context, last deployer.Release) error {
 // settle finds, at the beginning of a ship and under the lock, what an earlier
 // one has left. This one takes its place: its release is ended, and its
 // CronJobs go on; if this one fails, the site is put back even if it had
-// changed nothing yet. A database that is half put back is made whole before,
-// unless this one puts it back itself.
+// changed nothing yet. A database that is half put back is made whole before, or
+// stops it, unless this one puts it back itself.
 func (s *shipment) settle(ctx context.Context) error {
 	left, err := s.deployer.Leftover(ctx)
 	if err != nil || left.Nothing() {
