@@ -316,8 +316,8 @@ func (d *Deployer) backupUnderWay(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// awaitRunningRestore waits for a Job that restores the database, for somebody who
-// was interrupted. How it ends is for its own log to tell.
+// awaitRunningRestore waits for a Job that restores the database, for somebody
+// who was interrupted. How it ends is for its own log to tell.
 func (d *Deployer) awaitRunningRestore(ctx context.Context) error {
 	jobs, err := d.jobs(ctx, jobRestore)
 	if err != nil {

@@ -187,8 +187,8 @@ func repository(reference string) string {
 
 // Settle takes back what only a ship that is under way may do: it lets
 // Deployments go on that were paused, and CronJobs unless the database is
-// still changed; it writes down the end of releases of which nobody else will, but not
-// of keep, which is to be finished.
+// still changed; it writes down the end of releases of which nobody else will,
+// but not of keep, which is to be finished.
 func (d *Deployer) Settle(ctx context.Context, left Leftover, keep int) error {
 	for _, name := range left.Paused {
 		_, err := d.client.AppsV1().Deployments(d.site.Namespace).Patch(ctx, name, types.MergePatchType,
@@ -220,7 +220,8 @@ func (d *Deployer) Settle(ctx context.Context, left Leftover, keep int) error {
 	return nil
 }
 
-// AwaitMigration waits for migration Jobs that run, and shows their logs. What follows from how they end is told by ToFinish.
+// AwaitMigration waits for migration Jobs that run, and shows their logs. What
+// follows from how they end is told by ToFinish.
 func (d *Deployer) AwaitMigration(ctx context.Context, left Leftover) error {
 	for _, name := range left.Migrating {
 		d.progress(fmt.Sprintf("waiting for Job %s", name))
