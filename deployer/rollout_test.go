@@ -351,7 +351,7 @@ func TestRollReportsPodsThatAreEvictedAgainAndAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := startRollout(t, serving)
 		set := r.set("web-new")
-		evicted := corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "Pod ephemeral local storage usage exceeds the total limit"}
+		evicted := corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "The node was low on resource: memory. "}
 		r.pod(set, "web-new-1", evicted)
 		r.pod(set, "web-new-2", evicted)
 		r.pod(set, "web-new-3", starting)
@@ -362,7 +362,26 @@ func TestRollReportsPodsThatAreEvictedAgainAndAgain(t *testing.T) {
 		r.pod(set, "web-new-4", starting)
 		failure := r.failure()
 		assert.Equal(t, "Evicted", failure.Reason)
-		assert.Contains(t, failure.Message, "3 of its pods have failed, one after the other: Pod ephemeral local storage")
+		assert.Contains(t, failure.Message, "3 of its pods have failed, one after the other: The node was low on resource: memory.")
+	})
+}
+
+func TestRollReportsPodsThatWriteTooMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := startRollout(t, serving)
+		set := r.set("web-new")
+		evicted := corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: `Usage of EmptyDir volume "tmp" exceeds the limit "2Gi". `}
+		r.pod(set, "web-new-1", evicted)
+		r.pod(set, "web-new-2", starting)
+		time.Sleep(time.Minute)
+		assert.True(t, r.going(), "the first start may have more to write than the next")
+
+		r.pod(set, "web-new-2", evicted)
+		r.pod(set, "web-new-3", starting)
+		failure := r.failure()
+		assert.Equal(t, "Evicted", failure.Reason)
+		assert.Contains(t, failure.Message, `2 of its pods have failed, one after the other: Usage of EmptyDir volume "tmp"`)
+		assert.Contains(t, failure.Hint(), "raise the limit")
 	})
 }
 

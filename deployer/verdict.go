@@ -428,9 +428,12 @@ func replicaSetVerdict(set *appsv1.ReplicaSet) *Verdict {
 	return nil
 }
 
-// maxReplaced is how many pods of a release may fail as a whole before that is
-// no accident of a node.
-const maxReplaced = 3
+// How many pods of a release may fail as a whole. What happens to a node is
+// no fault of the release; what a pod writes is.
+const (
+	maxReplaced = 3
+	maxOverfull = 2
+)
 
 // replacedVerdict judges a ReplicaSet whose pods fail as a whole one after the
 // other, each replaced by the next:
@@ -438,18 +441,41 @@ const maxReplaced = 3
 //	status:
 //	  phase: Failed
 //	  reason: Evicted # or UnexpectedAdmissionError, OutOfmemory, …
-//	  message: Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.
+//	  message: The node was low on resource: memory. # or as overfull says
 func replacedVerdict(failed []*corev1.Pod) *Verdict {
-	if len(failed) < maxReplaced {
+	if len(failed) == 0 {
 		return nil
 	}
 	last := slices.MaxFunc(failed, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
-	return &Verdict{
+	verdict := &Verdict{
 		Reason:  cmp.Or(last.Status.Reason, string(last.Status.Phase)),
-		Message: fmt.Sprintf("%d of its pods have failed, one after the other: %s", len(failed), last.Status.Message),
+		Message: fmt.Sprintf("%d of its pods have failed, one after the other: %s", len(failed), strings.TrimSpace(last.Status.Message)),
 		Fatal:   true,
 		Grace:   graceCrash,
 	}
+	full := slices.DeleteFunc(slices.Clone(failed), func(pod *corev1.Pod) bool { return !overfull(pod) })
+	switch {
+	case len(full) >= maxOverfull && overfull(last):
+		verdict.Grace = graceLook
+		verdict.Hint = "have it write less when it starts, or raise the limit: it counts what the containers write into their own files and into emptyDir volumes"
+	case len(failed) < maxReplaced:
+		return nil
+	}
+	return verdict
+}
+
+// overfull is true of a pod that has written more to its node than it may.
+// Kubelet, which looks every ten seconds, puts it in three ways
+// (pkg/kubelet/eviction/helpers.go):
+//
+//	phase: Failed
+//	reason: Evicted
+//	message: 'Usage of EmptyDir volume "tmp" exceeds the limit "2Gi". '
+//	# or: Container web exceeded its local ephemeral storage limit "1Gi".
+//	# or: Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.
+func overfull(pod *corev1.Pod) bool {
+	return pod.Status.Reason == "Evicted" &&
+		containsAny(pod.Status.Message, "exceeds the limit", "exceeded its local ephemeral storage limit", "exceeds the total limit of containers")
 }
 
 // replaced is true of a pod that its controller replaces without ado:

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,21 +42,23 @@ func failures(bad string) []failure {
 		{name: "image not found"},
 		{name: "unauthorised pull", command: serve, noLogin: true},
 		{name: "command not found", command: []string{"/drush"}},
-		{name: "config error", command: serve, worker: worker("", "env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: registry, key: nobody-has-set-it}}}]")},
-		{name: "init container", command: serve, worker: worker(`initContainers: [{name: first, image: "${SITE_IMAGE}", command: [/pod, crash]}]`, "")},
+		{name: "config error", command: serve, worker: worker("[/pod, serve]", "", "env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: registry, key: nobody-has-set-it}}}]")},
+		{name: "init container", command: serve, worker: worker("[/pod, serve]", `initContainers: [{name: first, image: "${SITE_IMAGE}", command: [/pod, crash]}]`)},
 		{name: "sidecar", command: serve, web: map[string]any{"varnish": map[string]any{"image": bad, "memory": "16Mi"}}},
 		{name: "out of memory", command: []string{"/pod", "eat"}},
 		{name: "failing readiness", command: serve, web: map[string]any{"health": map[string]any{"path": "/nowhere"}}},
 		{name: "quota", command: serve, prepare: quota},
 		{name: "admission", command: serve, prepare: limits},
 		{name: "volume", command: serve, more: map[string]any{"secrets": []string{"nobody-has-made-it"}}},
+		{name: "evicted", command: serve, worker: worker("[/pod, fill, /full/file]", "volumes: [{name: full, emptyDir: {sizeLimit: 1Mi}}]",
+			"volumeMounts: [{name: full, mountPath: /full}]", "readinessProbe: {httpGet: {path: /, port: 8080}}")},
 		{name: "unschedulable", command: serve, web: map[string]any{"resources": map[string]any{"cpu": "10m", "memory": "4Ti"}}},
 	}
 }
 
 // worker is the manifest of a Deployment besides web, with a line of its pods'
-// own and one of their container's.
-func worker(pod, container string) string {
+// own and further ones of their container's.
+func worker(command, pod string, container ...string) string {
 	return fmt.Sprintf(`apiVersion: apps/v1
 kind: Deployment
 metadata: {name: worker}
@@ -69,9 +72,9 @@ spec:
       containers:
       - name: worker
         image: ${SITE_IMAGE}
-        command: [/pod, serve]
+        command: %s
         %s
-`, deadline/time.Second, pod, container)
+`, deadline/time.Second, pod, command, strings.Join(container, "\n        "))
 }
 
 // workload is the Deployment that does not come up.

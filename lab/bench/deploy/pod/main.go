@@ -24,9 +24,21 @@ func main() {
 			}
 			eaten = append(eaten, piece)
 		}
+	case "fill":
+		fill(os.Args[2])
 	case "serve":
 		serve()
 	}
+}
+
+// fill writes 8 MiB into a file, and answers nobody.
+func fill(path string) {
+	if err := os.WriteFile(path, make([]byte, 8<<20), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGWINCH)
+	<-signals
 }
 
 // serve answers every path but /nowhere, and ends as Apache does.
