@@ -48,6 +48,12 @@ func (b *Builder) transport(host string) (http.RoundTripper, error) {
 	return b.transports[host], nil
 }
 
+// ReadAuthorities reads the CAs of the system, which takes about as long as a
+// request to a registry, so that it can be done while something else is waited
+// for. They are read once for the whole program, and what is wrong with them is
+// said by whoever needs them.
+func ReadAuthorities() { _, _ = x509.SystemCertPool() }
+
 func (b *Builder) roots(host string) (*x509.CertPool, error) {
 	roots, err := x509.SystemCertPool()
 	if err != nil {

@@ -60,6 +60,7 @@ func (s *shipment) checkBuild(ctx context.Context) error {
 
 // open reads what is shipped. It opens no connection.
 func (s *shipment) open(ctx context.Context) (err error) {
+	go builder.ReadAuthorities() // while git works
 	if s.source, err = readSource(ctx, s.options); err != nil {
 		return err
 	}
