@@ -57,7 +57,7 @@ func Access(s site.Site, opts AccessOptions) ([]Object, error) {
 // deployed are the objects of a deploy, as far as is known without a cluster.
 func deployed(s site.Site) ([]Object, error) {
 	if s.Deploy != nil {
-		return patchedKinds(s), nil
+		return patchedKinds(s)
 	}
 	return Objects(s, site.Image{Repository: s.Image, Tag: "any"})
 }
@@ -108,19 +108,20 @@ func (a access) binding(kind, name, namespace string) Object {
 }
 
 // rules writes permissions as a Role has them: one rule for the verbs of a
-// resource, and resources of a group with the same verbs together.
+// resource, or of one object of it, and resources of a group with the same
+// verbs together.
 func rules(permissions []authorizationv1.ResourceAttributes) []any {
 	type rule struct {
-		group            string
+		group, name      string
 		resources, verbs []string
 	}
 	var list []*rule
 	for _, p := range permissions {
 		resource := strings.TrimSuffix(p.Resource+"/"+p.Subresource, "/")
-		i := slices.IndexFunc(list, func(r *rule) bool { return r.group == p.Group && r.resources[0] == resource })
+		i := slices.IndexFunc(list, func(r *rule) bool { return r.group == p.Group && r.name == p.Name && r.resources[0] == resource })
 		if i < 0 {
 			i = len(list)
-			list = append(list, &rule{group: p.Group, resources: []string{resource}})
+			list = append(list, &rule{group: p.Group, name: p.Name, resources: []string{resource}})
 		}
 		if !slices.Contains(list[i].verbs, p.Verb) {
 			list[i].verbs = append(list[i].verbs, p.Verb)
@@ -129,7 +130,7 @@ func rules(permissions []authorizationv1.ResourceAttributes) []any {
 	var merged []*rule
 	for _, r := range list {
 		slices.Sort(r.verbs)
-		i := slices.IndexFunc(merged, func(m *rule) bool { return m.group == r.group && slices.Equal(m.verbs, r.verbs) })
+		i := slices.IndexFunc(merged, func(m *rule) bool { return m.group == r.group && m.name == r.name && slices.Equal(m.verbs, r.verbs) })
 		if i < 0 {
 			merged = append(merged, r)
 		} else {
@@ -138,7 +139,11 @@ func rules(permissions []authorizationv1.ResourceAttributes) []any {
 	}
 	var out []any
 	for _, r := range merged {
-		out = append(out, map[string]any{"apiGroups": texts(r.group), "resources": texts(r.resources...), "verbs": texts(r.verbs...)})
+		rule := map[string]any{"apiGroups": texts(r.group), "resources": texts(r.resources...), "verbs": texts(r.verbs...)}
+		if r.name != "" {
+			rule["resourceNames"] = texts(r.name)
+		}
+		out = append(out, rule)
 	}
 	return out
 }

@@ -29,9 +29,10 @@ const pullSecret = "registry"
 
 // Apply lays out what a release stands on: the namespace, the credentials,
 // the pull secret, configuration, volumes, database and cache. The site that
-// runs is not touched. In patch mode there is nothing to lay out.
+// runs is not touched. In patch mode there is nothing to lay out but the place
+// for backups.
 func (d *Deployer) Apply(ctx context.Context, image site.Image) error {
-	if d.patching() {
+	if d.patching() && backupOf(d.site) == nil {
 		return nil
 	}
 	objects, err := d.objects(ctx, image)
@@ -39,6 +40,9 @@ func (d *Deployer) Apply(ctx context.Context, image site.Image) error {
 		return err
 	}
 	foundation := in(StageFoundation, objects)
+	if d.patching() {
+		return d.applyAll(ctx, foundation)
+	}
 	namespace, rest := foundation[0], foundation[1:]
 	if err := d.applyNamespace(ctx, namespace); err != nil {
 		return err

@@ -169,6 +169,14 @@ func (d *Deployer) Backups(ctx context.Context) ([]Backup, error) {
 	return parseBackups(list), nil
 }
 
+// backupTemplate renders the place of the dumps.
+func backupTemplate(backup *backupView) string {
+	if backup != nil && backup.Bucket != nil {
+		return "backup.configmap"
+	}
+	return "backup.persistentvolumeclaim"
+}
+
 // listed reads what the last Job has found in the store.
 func (d *Deployer) listed(ctx context.Context) (string, error) {
 	if backupOf(d.site).S3 != nil {
@@ -356,6 +364,11 @@ func (d *Deployer) startBackupJob(ctx context.Context, of string, arguments ...s
 	object, err := backupJobObject(d.site, fmt.Sprintf("%s-%s", of, now().Format(backupTime)), of, arguments...)
 	if err != nil {
 		return "", err
+	}
+	if d.patching() {
+		if err := d.placeAsWeb(ctx, object); err != nil {
+			return "", fmt.Errorf("make %s like the pods of Deployment web: %w", object, err)
+		}
 	}
 	if _, err := d.resources(object).Create(ctx, object.Unstructured, metav1.CreateOptions{FieldManager: fieldManager}); err != nil {
 		return "", fmt.Errorf("create %s: %w", object, err)

@@ -38,10 +38,15 @@ func (d *Deployer) container() string {
 }
 
 // patches returns what a deploy of image changes in a namespace that somebody
-// else has laid out, and the migration Job, made of the pods of the Deployment
-// web. Objects and containers that are not there are a *PreflightError.
+// else has laid out, and what it makes there: the place for backups, if there
+// are any, and the migration Job, made of the pods of the Deployment web.
+// Objects and containers that are not there are a *PreflightError.
 func (d *Deployer) patches(ctx context.Context, image site.Image) ([]Object, error) {
-	p := patcher{deployer: d, image: image}
+	store, err := patchedStore(d.site)
+	if err != nil {
+		return nil, err
+	}
+	p := patcher{deployer: d, image: image, objects: store}
 	for _, name := range d.site.Deploy.Deployments {
 		if err := p.deployment(ctx, name); err != nil {
 			return nil, err
@@ -285,17 +290,17 @@ func (d *Deployer) checkUnused(context.Context, preflight) ([]Finding, error) {
 
 // patchedKinds stand for the objects of patch mode where only their kinds
 // count.
-func patchedKinds(s site.Site) []Object {
+func patchedKinds(s site.Site) ([]Object, error) {
 	kinds := []string{"apps/v1 Deployment", "batch/v1 CronJob"}
 	if s.Migrate != nil {
 		kinds = append(kinds, "batch/v1 Job")
 	}
-	var objects []Object
+	objects, err := patchedStore(s)
 	for _, kind := range kinds {
 		apiVersion, name, _ := strings.Cut(kind, " ")
 		object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, "kind": name}}
 		object.SetNamespace(s.Namespace)
 		objects = append(objects, Object{Unstructured: object})
 	}
-	return objects
+	return objects, err
 }

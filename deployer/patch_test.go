@@ -23,7 +23,11 @@ import (
 // but for the objects of the given names.
 func flightDeck(t *testing.T, without ...string) (*fakeCluster, site.Image) {
 	t.Helper()
-	s := readSite(t, "patch", "")
+	return flightDeckFor(t, readSite(t, "patch", ""), without...)
+}
+
+func flightDeckFor(t *testing.T, s site.Site, without ...string) (*fakeCluster, site.Image) {
+	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "flight-deck.yaml"))
 	require.NoError(t, err)
 	objects := []runtime.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}}}

@@ -15,8 +15,7 @@ func everything(namespace string) authorizationv1.ResourceAttributes {
 }
 
 // permissions lists what a deploy of these objects does in the namespace of a
-// site, and, while there is none, to have one. In patch mode nothing is laid
-// out, and no Secret is read.
+// site, and, while there is none, to have one. In patch mode no Secret is made.
 func permissions(s site.Site, objects []Object, exists bool) []authorizationv1.ResourceAttributes {
 	var list []authorizationv1.ResourceAttributes
 	add := func(group, resource, subresource string, verbs ...string) {
@@ -72,7 +71,11 @@ func lookups(s site.Site) []authorizationv1.ResourceAttributes {
 		{Namespace: s.Namespace, Resource: "resourcequotas", Verb: "list"},
 	}
 	if s.Deploy != nil {
-		return append(list, authorizationv1.ResourceAttributes{Namespace: s.Namespace, Resource: "persistentvolumeclaims", Verb: "get"})
+		list = append(list, authorizationv1.ResourceAttributes{Namespace: s.Namespace, Resource: "persistentvolumeclaims", Verb: "get"})
+		for _, secret := range ownSecrets(s) {
+			list = append(list, authorizationv1.ResourceAttributes{Namespace: s.Namespace, Resource: "secrets", Name: secret.name, Verb: "get"})
+		}
+		return list
 	}
 	if s.Ingress != nil && s.Ingress.Gateway != nil {
 		list = append(list, authorizationv1.ResourceAttributes{Group: "gateway.networking.k8s.io", Resource: "gateways", Verb: "get"})

@@ -74,6 +74,7 @@ var checks = []check{
 	(*Deployer).checkIssuers,
 	(*Deployer).checkHealthPath,
 	(*Deployer).checkVolumes,
+	(*Deployer).checkStore,
 	(*Deployer).checkUnused,
 	(*Deployer).checkObjects,
 	(*Deployer).checkQuotas,

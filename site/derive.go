@@ -125,7 +125,8 @@ func (r *resolution) deriveEvents() {
 }
 
 // deriveDeploy leaves to whoever has laid out the namespace what the preset
-// would have laid out.
+// would have laid out. Only where the database is has to be known, to back it
+// up.
 func (r *resolution) deriveDeploy() {
 	s := &r.site
 	if s.Deploy == nil {
@@ -135,7 +136,13 @@ func (r *resolution) deriveDeploy() {
 		s.Deploy.Deployments = []string{mainDeployment}
 		r.noteDefault("deploy.deployments")
 	}
-	s.Database, s.Cache, s.Files, s.Isolation = nil, nil, nil, nil
+	backedUp := s.Migrate != nil && s.Migrate.Backup != nil && s.Database != nil && s.Database.External != nil
+	if backedUp {
+		s.Database = &Database{External: s.Database.External}
+	} else {
+		s.Database = nil
+	}
+	s.Cache, s.Files, s.Isolation = nil, nil, nil
 	s.Writable, s.Secrets, s.Cron = nil, nil, nil
 	s.Web.Varnish, s.Web.Autoscale = nil, nil
 	if s.Ingress != nil {

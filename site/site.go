@@ -220,7 +220,8 @@ type MariaDB struct {
 }
 
 // ExternalDatabase is a MySQL or MariaDB server that somebody else runs. The
-// site finds it in the same files as one of its own.
+// site finds it in the same files as one of its own; in patch mode ([Deploy])
+// it is only backed up.
 type ExternalDatabase struct {
 	Host string `yaml:"host" json:"host"` // name or IP address
 	Port int32  `yaml:"port" json:"port"` // TCP port; default 3306
@@ -349,8 +350,9 @@ type Cron struct {
 }
 
 // Deploy has a release set into a namespace that somebody else has laid out,
-// by Helm, by Ansible or by hand. Nothing is rendered there: the objects that
-// it names get the image, and the Deployments the rollout strategy.
+// by Helm, by Ansible or by hand. Nothing is rendered there but what a backup
+// needs: the objects that it names get the image, and the Deployments the
+// rollout strategy.
 type Deploy struct {
 	Mode        DeployMode `yaml:"mode" json:"mode"`                             // how a release gets into its namespace: always patch; default patch
 	Deployments []string   `yaml:"deployments" json:"deployments"`               // names of the Deployments that run the site's image, "web" among them; default: [web]

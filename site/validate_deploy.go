@@ -22,6 +22,9 @@ func (c *check) deploy() {
 	for _, key := range ownLayout {
 		c.notPatched(key)
 	}
+	if c.site.Migrate == nil || c.site.Migrate.Backup == nil {
+		c.notPatched("database.external")
+	}
 	for _, key := range ownValues {
 		c.notPatchedUnlessDefault(key)
 	}
@@ -37,7 +40,7 @@ func (c *check) objectNames(path string, names []string) {
 
 // ownLayout are the sections that stand for objects of sitectl's own.
 var ownLayout = []string{
-	"database", "cache", "files", "writable", "secrets", "cron", "isolation", "migrate.backup", "web.varnish", "web.autoscale",
+	"database.mariadb", "cache", "files", "writable", "secrets", "cron", "isolation", "web.varnish", "web.autoscale",
 	"ingress.class", "ingress.gateway", "ingress.redirects", "ingress.hsts", "ingress.basicAuth", "ingress.uploadSize", "ingress.annotations",
 }
 
@@ -51,8 +54,11 @@ var ownValues = []string{
 func (c *check) notPatched(key string) {
 	if v := c.places[key]; v != nil && v.kind != absent && v.origin.inFile() {
 		hint := "leave it out, it is up to whoever has laid out the namespace"
-		if key == "cron" {
+		switch key {
+		case "cron":
 			hint = "name the CronJobs of the namespace under deploy.cronJobs"
+		case "database.external":
+			hint = "leave it out, or set migrate.backup: it is asked for dumps, and nothing else"
 		}
 		c.problem(key, "has no effect with deploy.mode patch", hint)
 	}

@@ -42,7 +42,11 @@ func (c *check) backup() {
 		"the name of a StorageClass", "")
 	c.span("migrate.backup.timeout", backup.Timeout)
 	c.backupBucket(backup)
-	if c.site.Database == nil {
+	switch {
+	case c.site.Database != nil:
+	case c.site.Deploy != nil:
+		c.conflict("migrate.backup", "there is no database to back up", "say in database.external where that of the namespace is, or leave migrate.backup out")
+	default:
 		c.conflict("migrate.backup", "there is no database to back up", "set database, or leave migrate.backup out")
 	}
 }

@@ -8,8 +8,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sitectl/sitectl/deployer"
 )
@@ -21,23 +19,16 @@ func TestBackupOfAnExternalDatabase(t *testing.T) {
 	t.Parallel()
 	somebody := newLabSite(t, "somebody")
 	somebody.ship(t)
-	login, err := somebody.cluster.CoreV1().Secrets(somebody.namespace).Get(t.Context(), "database", metav1.GetOptions{})
-	require.NoError(t, err)
-
 	s := newLabSite(t, "external")
 	s.edit(t, func(file map[string]any) {
 		file["database"] = map[string]any{"external": map[string]any{
-			"host": "mysql." + somebody.namespace + ".svc", "name": string(login.Data["name"]), "secret": "somebodys",
+			"host": "mysql." + somebody.namespace + ".svc", "name": "site", "secret": "database-login",
 		}}
 		file["migrate"].(map[string]any)["backup"] = map[string]any{"size": "1Gi"}
 	})
 	s.commit(t, "the database of somebody else")
 	s.grant(t)
-	_, err = s.cluster.CoreV1().Secrets(s.namespace).Create(t.Context(), &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: "somebodys"},
-		Data:       map[string][]byte{"user": login.Data["user"], "password": login.Data["password"]},
-	}, metav1.CreateOptions{})
-	require.NoError(t, err)
+	s.copyLogin(t, somebody)
 	s.ship(t)
 	var backups []deployer.Backup
 	s.decode(t, &backups, "backup", "--list", "--output", "json")

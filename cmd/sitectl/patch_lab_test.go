@@ -3,6 +3,7 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,22 +16,31 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/sitectl/sitectl/deployer"
 )
 
 const varnishImage = "varnish:7.7"
 
 // TestPatchMode ships into a namespace as the Ansible role flightdeck_cluster
 // lays it out: pods of two containers with labels of the role's own, a tag
-// that moves, and nothing that sitectl would have made.
+// that moves, and nothing that sitectl would have made. The database, which is
+// backed up, is in another namespace.
 func TestPatchMode(t *testing.T) {
 	t.Parallel()
+	data := newLabSite(t, "patch-data")
+	data.ship(t)
+	entry := data.leave(t, "before the backup")
 	s := newLabSample(t, "brochure", "patch")
 	s.write(t, "public/ok.php", "<?php echo 'first';\n")
 	s.write(t, "migrate.php", "<?php echo 'migrated as ', getenv('T7_SITE_ENVIRONMENT'), \"\\n\";\n")
 	s.edit(t, func(file map[string]any) {
 		file["deploy"] = map[string]any{"mode": "patch", "cronJobs": []string{"cron"}}
-		file["migrate"] = map[string]any{"reversible": true, "steps": []any{
+		file["migrate"] = map[string]any{"reversible": true, "backup": map[string]any{"size": "1Gi"}, "steps": []any{
 			map[string]any{"name": "hello", "command": []string{"php", "migrate.php"}},
+		}}
+		file["database"] = map[string]any{"external": map[string]any{
+			"host": "mysql." + data.namespace + ".svc", "name": "site", "secret": "database-login",
 		}}
 		file["web"] = map[string]any{
 			"rollout": map[string]any{"minReadySeconds": 4, "progressDeadline": "1m"},
@@ -40,6 +50,10 @@ func TestPatchMode(t *testing.T) {
 	s.commit(t, "into a namespace of somebody else's")
 	image := strings.TrimSpace(s.succeed(t, "build").stdout)
 	s.flightDeck(t, image)
+	missing := s.sitectl(t, "ship")
+	assert.Equal(t, int(statusFailed), missing.status)
+	assert.Contains(t, missing.stderr, "Secret database-login: not in namespace")
+	s.copyLogin(t, data)
 
 	plan := s.succeed(t, "plan").stdout
 	assert.Contains(t, plan, "taken over: spec.template.spec.containers[name=\"web\"].image (OpenAPI-Generator)")
@@ -53,6 +67,16 @@ func TestPatchMode(t *testing.T) {
 	assert.Equal(t, image, cron.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image)
 	assert.Contains(t, s.succeed(t, "status").stdout, first.Image.Tag)
 
+	later := data.leave(t, "after the backup")
+	var backups []deployer.Backup
+	s.decode(t, &backups, "backup", "--list", "--output", "json")
+	require.Len(t, backups, 1)
+	s.succeed(t, "restore-db", backups[0].Name, "--confirm", s.address)
+	assert.Contains(t, data.page(t, entry), "before the backup")
+	response, body := data.request(t, http.MethodGet, later, nil)
+	assert.Equal(t, http.StatusNotFound, response.StatusCode, body)
+	assert.Contains(t, s.succeed(t, "ship").stderr, "migrated as live", "the data may be older than the code")
+
 	again := s.ship(t)
 	assert.Equal(t, "running", again.Outcome)
 
@@ -64,6 +88,18 @@ func TestPatchMode(t *testing.T) {
 	assert.Contains(t, bad.stderr, "The site was put back")
 	assert.Equal(t, image, s.webImage(t))
 	s.isTheirs(t)
+}
+
+// copyLogin gives a site the login for the database of another one.
+func (s *labSite) copyLogin(t *testing.T, of *labSite) {
+	t.Helper()
+	login, err := s.cluster.CoreV1().Secrets(of.namespace).Get(t.Context(), "database", metav1.GetOptions{})
+	require.NoError(t, err)
+	_, err = s.cluster.CoreV1().Secrets(s.namespace).Create(t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "database-login"},
+		Data:       map[string][]byte{"user": login.Data["user"], "password": login.Data["password"]},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
 }
 
 func (s *labSite) webImage(t *testing.T) string {

@@ -9,18 +9,23 @@ set -euo pipefail
 umask 077
 
 # The programs read passwords from files: arguments and environment variables
-# can be seen from outside of a process.
-value() { sed 's/[\\"]/\\&/g' "/secrets/database/$1"; }
+# can be seen from outside of a process. Where somebody else's database is, is
+# no secret.
+value() {
+  local variable=DATABASE_${1^^}
+  printf '%s' "${!variable-$(</secrets/database/$1)}"
+}
+quoted() { value "$1" | sed 's/[\\"]/\\&/g'; }
 printf '[client]\nhost="%s"\nport="%s"\nuser="%s"\npassword="%s"\n' \
-  "$(value host)" "$(value port)" "$(value user)" "$(value password)" >/tmp/client.cnf
+  "$(quoted host)" "$(quoted port)" "$(quoted user)" "$(quoted password)" >/tmp/client.cnf
 # A server outside may know no TLS, or none that anybody vouches for, and then
 # is spoken to as by PHP. MariaDB's programs insist on it since 11.4.
 if [[ -e /secrets/database/ca.crt ]]; then
   printf 'ssl-ca=/secrets/database/ca.crt\nssl-verify-server-cert\n' >>/tmp/client.cnf
-elif [[ ${DATABASE-} == external ]]; then
+elif [[ -v DATABASE_HOST ]]; then
   echo 'disable-ssl-verify-server-cert' >>/tmp/client.cnf
 fi
-database=$(</secrets/database/name)
+database=$(value name)
 client=(mariadb --defaults-file=/tmp/client.cnf --default-character-set=utf8mb4 --batch --skip-column-names)
 
 # Where the dumps are:
