@@ -16,7 +16,7 @@ import (
 // can pass by itself gets longer than what cannot.
 const (
 	graceLook     = lookAgain        // seen twice is enough
-	graceFlap     = 3 * time.Second  // states that kubelet may still leave: two looks, not one
+	graceFlap     = 3 * time.Second  // states that kubelet may still leave, and what the next pod does as well: two looks, not one
 	graceCrash    = 8 * time.Second  // the first crash; after the second there is none
 	graceError    = 20 * time.Second // an application that starts may answer an error for a while
 	graceRefused  = 20 * time.Second // a login that was just changed may take a moment
@@ -428,12 +428,9 @@ func replicaSetVerdict(set *appsv1.ReplicaSet) *Verdict {
 	return nil
 }
 
-// How many pods of a release may fail as a whole. What happens to a node is
-// no fault of the release; what a pod writes is.
-const (
-	maxReplaced = 3
-	maxOverfull = 2
-)
+// maxReplaced is how many pods of a release may fail as a whole before that is
+// no accident of a node.
+const maxReplaced = 3
 
 // replacedVerdict judges a ReplicaSet whose pods fail as a whole one after the
 // other, each replaced by the next:
@@ -449,14 +446,16 @@ func replacedVerdict(failed []*corev1.Pod) *Verdict {
 	last := slices.MaxFunc(failed, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
 	verdict := &Verdict{
 		Reason:  cmp.Or(last.Status.Reason, string(last.Status.Phase)),
-		Message: fmt.Sprintf("%d of its pods have failed, one after the other: %s", len(failed), strings.TrimSpace(last.Status.Message)),
+		Message: strings.TrimSpace(last.Status.Message),
 		Fatal:   true,
 		Grace:   graceCrash,
 	}
-	full := slices.DeleteFunc(slices.Clone(failed), func(pod *corev1.Pod) bool { return !overfull(pod) })
+	if len(failed) > 1 {
+		verdict.Message = fmt.Sprintf("%d of its pods have failed, one after the other: %s", len(failed), verdict.Message)
+	}
 	switch {
-	case len(full) >= maxOverfull && overfull(last):
-		verdict.Grace = graceLook
+	case overfull(last):
+		verdict.Grace = graceFlap
 		verdict.Hint = "have it write less when it starts, or raise the limit: it counts what the containers write into their own files and into emptyDir volumes"
 	case len(failed) < maxReplaced:
 		return nil
@@ -464,9 +463,10 @@ func replacedVerdict(failed []*corev1.Pod) *Verdict {
 	return verdict
 }
 
-// overfull is true of a pod that has written more to its node than it may.
-// Kubelet, which looks every ten seconds, puts it in three ways
-// (pkg/kubelet/eviction/helpers.go):
+// overfull is true of a pod that has written more to its node than it may. The
+// next one starts with the same empty volumes, and will write the same. Kubelet
+// puts it in three ways (pkg/kubelet/eviction/helpers.go). It looks every ten
+// seconds, and at what is in an emptyDir once in a minute:
 //
 //	phase: Failed
 //	reason: Evicted

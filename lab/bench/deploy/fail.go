@@ -50,8 +50,9 @@ func failures(bad string) []failure {
 		{name: "quota", command: serve, prepare: quota},
 		{name: "admission", command: serve, prepare: limits},
 		{name: "volume", command: serve, more: map[string]any{"secrets": []string{"nobody-has-made-it"}}},
-		{name: "evicted", command: serve, worker: worker("[/pod, fill, /full/file]", "volumes: [{name: full, emptyDir: {sizeLimit: 1Mi}}]",
-			"volumeMounts: [{name: full, mountPath: /full}]", "readinessProbe: {httpGet: {path: /, port: 8080}}")},
+		{name: "evicted", command: serve, worker: worker("[/pod, fill, /tmp/file]", "",
+			"resources: {limits: {ephemeral-storage: 1Mi}}", "readinessProbe: {httpGet: {path: /, port: 8080}}",
+			"securityContext: {readOnlyRootFilesystem: false, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}")},
 		{name: "unschedulable", command: serve, web: map[string]any{"resources": map[string]any{"cpu": "10m", "memory": "4Ti"}}},
 	}
 }
