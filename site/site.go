@@ -230,7 +230,10 @@ type ExternalDatabase struct {
 	// key ca.crt, too, backups are made only over TLS, and from a server whose
 	// certificate is of one of those authorities (PEM).
 	Secret string `yaml:"secret" json:"secret"`
-	Image  string `yaml:"image" json:"image"` // image with the programs mariadb and mariadb-dump, for backups; default "mariadb:11.8"
+	// Image has bash, gzip and the programs for backups: mariadb and
+	// mariadb-dump or, for a server of MySQL, mysql and mysqldump, as "mysql:8.4"
+	// has them; default "mariadb:11.8".
+	Image string `yaml:"image" json:"image"`
 }
 
 // Cache is the site's object cache; exactly one of its keys is set.

@@ -18,15 +18,26 @@ value() {
 quoted() { value "$1" | sed 's/[\\"]/\\&/g'; }
 printf '[client]\nhost="%s"\nport="%s"\nuser="%s"\npassword="%s"\n' \
   "$(quoted host)" "$(quoted port)" "$(quoted user)" "$(quoted password)" >/tmp/client.cnf
+database=$(value name)
+
+# The programs are MariaDB's or, for a server of MySQL, MySQL's. What a server
+# replicates is no part of the data.
+connection=(--defaults-file=/tmp/client.cnf --default-character-set=utf8mb4)
+if command -v mariadb >/dev/null; then
+  client=(mariadb "${connection[@]}") dump=(mariadb-dump "${connection[@]}")
+  verified=ssl-verify-server-cert unverified=disable-ssl-verify-server-cert
+else
+  client=(mysql "${connection[@]}") dump=(mysqldump "${connection[@]}" --set-gtid-purged=OFF)
+  verified=ssl-mode=VERIFY_IDENTITY unverified=ssl-mode=PREFERRED
+fi
+client+=(--batch --skip-column-names)
 # A server outside may know no TLS, or none that anybody vouches for, and then
 # is spoken to as by PHP. MariaDB's programs insist on it since 11.4.
 if [[ -e /secrets/database/ca.crt ]]; then
-  printf 'ssl-ca=/secrets/database/ca.crt\nssl-verify-server-cert\n' >>/tmp/client.cnf
+  printf '%s\n' ssl-ca=/secrets/database/ca.crt "$verified" >>/tmp/client.cnf
 elif [[ -v DATABASE_HOST ]]; then
-  echo 'disable-ssl-verify-server-cert' >>/tmp/client.cnf
+  echo "$unverified" >>/tmp/client.cnf
 fi
-database=$(value name)
-client=(mariadb --defaults-file=/tmp/client.cnf --default-character-set=utf8mb4 --batch --skip-column-names)
 
 # Where the dumps are:
 #
@@ -88,6 +99,23 @@ names() {
 # list writes the latest dumps; a termination message has room for no more.
 list() { files '*.sql.gz' | tail -n 40 >/dev/termination-log; }
 
+# suitable makes sure that the programs can put back what they dump. MariaDB's
+# write values for generated columns, which MySQL does not take.
+suitable() {
+  local version generated
+  version=$("${client[@]}" -e 'SELECT VERSION()')
+  if [[ ${client[0]} != mariadb || $version == *MariaDB* ]]; then
+    return
+  fi
+  generated=$("${client[@]}" -e "SELECT DISTINCT table_name FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND generation_expression <> ''" "$database")
+  if [[ -n $generated ]]; then
+    echo "MySQL takes generated columns back only from its own programs: set database.external.image to an image" \
+      "with mysql and mysqldump. Tables with such columns: ${generated//$'\n'/, }" >&2
+    return 1
+  fi
+}
+
 backup() {
   local name=$1.sql.gz keep=$2 tables
   part=$1.part # for the trap, too
@@ -99,9 +127,10 @@ backup() {
     list
     return
   fi
+  suitable
   echo "dumping $tables tables"
   trap 'discard "$part" 2>/dev/null || true' EXIT
-  mariadb-dump --defaults-file=/tmp/client.cnf --default-character-set=utf8mb4 --single-transaction --quick \
+  "${dump[@]}" --single-transaction --quick \
     --no-tablespaces --routines --triggers --events "$database" | gzip -c | put "$part"
   complete "$part"
   rename "$part" "$name"
