@@ -14,7 +14,7 @@ import (
 
 // How often something is done.
 const (
-	rollouts = 5 // each takes up to two seconds more or less than another: pods become ready at whole seconds
+	rollouts = 9 // each takes up to two seconds more or less than another: kubelet probes once in a second
 	nothings = 7
 )
 
