@@ -253,5 +253,5 @@ func (l *podLogs) stream(seen *observation, from source) {
 // over says whether no container of the pod will run again.
 func (l *podLogs) over(seen *observation, from source) bool {
 	pod, err := seen.informers.Core().V1().Pods().Lister().Pods(l.deployer.site.Namespace).Get(from.pod)
-	return err != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	return err != nil || over(pod)
 }

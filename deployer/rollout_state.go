@@ -18,9 +18,9 @@ type rolloutState struct {
 	deployment *appsv1.Deployment // nil if there is none
 	set        *appsv1.ReplicaSet // of the new release; nil until it is created
 	pods       []*corev1.Pod      // of set, without those that are going
-	failed     []*corev1.Pod      // of set, which have failed as a whole and are replaced
+	gone       []*corev1.Pod      // of set, which have ended as a whole and are replaced
 	old        []*corev1.Pod      // of other ReplicaSets, without those that are going
-	all        []*corev1.Pod      // of all ReplicaSets, with those that have failed and those that are going
+	all        []*corev1.Pod      // of all ReplicaSets, with those that have ended and those that are going
 	events     []*corev1.Event
 }
 
@@ -67,8 +67,8 @@ func (s *rolloutState) divide(sets []*appsv1.ReplicaSet, pods []*corev1.Pod) {
 		}
 		s.all = append(s.all, pod)
 		switch fresh := s.isNew(pod); {
-		case fresh && pod.Status.Phase == corev1.PodFailed:
-			s.failed = append(s.failed, pod)
+		case fresh && over(pod):
+			s.gone = append(s.gone, pod)
 		case replaced(pod):
 		case fresh:
 			s.pods = append(s.pods, pod)
@@ -152,8 +152,8 @@ func replicas(n *int32) int32 {
 // one that comes up shows that the release works, and that the others have a
 // problem of their own. The pod is nil if the release has none.
 func (s rolloutState) verdict() (*corev1.Pod, *Verdict) {
-	if verdict := replacedVerdict(s.failed); verdict != nil && !slices.ContainsFunc(s.pods, podReady) {
-		return s.failed[0], verdict
+	if verdict := replacedVerdict(s.gone, s.events); verdict != nil && !slices.ContainsFunc(s.pods, podReady) {
+		return s.gone[0], verdict
 	}
 	if s.set != nil && len(s.pods) == 0 {
 		return nil, replicaSetVerdict(s.set)

@@ -362,7 +362,7 @@ func TestRollReportsPodsThatAreEvictedAgainAndAgain(t *testing.T) {
 		r.pod(set, "web-new-4", starting)
 		failure := r.failure()
 		assert.Equal(t, "Evicted", failure.Reason)
-		assert.Contains(t, failure.Message, "3 of its pods have failed, one after the other: The node was low on resource: memory.")
+		assert.Contains(t, failure.Message, "3 of its pods have ended, one after the other: The node was low on resource: memory.")
 	})
 }
 
@@ -379,6 +379,30 @@ func TestRollReportsPodsThatWriteTooMuch(t *testing.T) {
 		failure := r.failure()
 		assert.Equal(t, "Evicted", failure.Reason)
 		assert.Contains(t, failure.Message, `Usage of EmptyDir volume "tmp" exceeds the limit "2Gi".`)
+		assert.Contains(t, failure.Hint(), "raise the limit")
+	})
+}
+
+// Apache ends with exit status 0 when kubelet evicts its pod, which then counts
+// as one that has done its work.
+func TestRollReportsPodsThatAreEvictedAndSucceed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := startRollout(t, serving)
+		set := r.set("web-new")
+		pod := r.pod(set, "web-new-1", corev1.PodStatus{Phase: corev1.PodSucceeded})
+		r.pod(set, "web-new-2", starting)
+		time.Sleep(time.Minute)
+		assert.True(t, r.going(), "nobody says why")
+
+		r.put(&corev1.Event{
+			ObjectMeta:     metav1.ObjectMeta{Name: "evicted", Namespace: r.site.Namespace},
+			InvolvedObject: corev1.ObjectReference{UID: pod.UID},
+			Reason:         "Evicted", Type: corev1.EventTypeWarning,
+			Message: "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
+		})
+		failure := r.failure()
+		assert.Equal(t, "Evicted", failure.Reason)
+		assert.Contains(t, failure.Message, "exceeds the total limit of containers 1Gi.")
 		assert.Contains(t, failure.Hint(), "raise the limit")
 	})
 }

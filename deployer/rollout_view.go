@@ -58,8 +58,9 @@ func podState(pod *corev1.Pod, events []*corev1.Event) (PodState, string) {
 	switch {
 	case pod.DeletionTimestamp != nil:
 		return PodEnding, ""
-	case pod.Status.Phase == corev1.PodFailed:
-		return PodFailing, pod.Status.Reason
+	case over(pod):
+		reason, _ := fate(pod, events)
+		return PodFailing, reason
 	case podReady(pod):
 		return PodReady, ""
 	}

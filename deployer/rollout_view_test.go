@@ -22,6 +22,7 @@ func TestPodState(t *testing.T) {
 		"starting":       {corev1.Pod{Spec: corev1.PodSpec{NodeName: "node"}, Status: starting}, PodStarting, ""},
 		"ready":          {corev1.Pod{Spec: corev1.PodSpec{NodeName: "node"}, Status: ready}, PodReady, ""},
 		"crashing":       {corev1.Pod{Spec: corev1.PodSpec{NodeName: "node"}, Status: crashing(3)}, PodFailing, "CrashLoopBackOff"},
+		"ended":          {corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodSucceeded}}, PodFailing, "Succeeded"},
 		"evicted":        {corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted"}}, PodFailing, "Evicted"},
 		"ready but gone": {corev1.Pod{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &metav1.Time{Time: time.Unix(1700000000, 0)}}, Status: ready}, PodEnding, ""},
 	} {

@@ -136,7 +136,7 @@ func podStatus(pod *corev1.Pod) PodStatus {
 	}
 	for _, container := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		status.Restarts += container.RestartCount
-		if waiting := container.State.Waiting; waiting != nil && pod.Status.Phase != corev1.PodFailed {
+		if waiting := container.State.Waiting; waiting != nil && !over(pod) {
 			status.State = waiting.Reason
 		}
 	}

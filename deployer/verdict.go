@@ -428,63 +428,74 @@ func replicaSetVerdict(set *appsv1.ReplicaSet) *Verdict {
 	return nil
 }
 
-// maxReplaced is how many pods of a release may fail as a whole before that is
+// maxReplaced is how many pods of a release may end as a whole before that is
 // no accident of a node.
 const maxReplaced = 3
 
-// replacedVerdict judges a ReplicaSet whose pods fail as a whole one after the
-// other, each replaced by the next:
-//
-//	status:
-//	  phase: Failed
-//	  reason: Evicted # or UnexpectedAdmissionError, OutOfmemory, …
-//	  message: The node was low on resource: memory. # or as overfull says
-func replacedVerdict(failed []*corev1.Pod) *Verdict {
-	if len(failed) == 0 {
+// replacedVerdict judges a ReplicaSet whose pods end as a whole one after the
+// other, each replaced by the next.
+func replacedVerdict(gone []*corev1.Pod, events []*corev1.Event) *Verdict {
+	if len(gone) == 0 {
 		return nil
 	}
-	last := slices.MaxFunc(failed, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
-	verdict := &Verdict{
-		Reason:  cmp.Or(last.Status.Reason, string(last.Status.Phase)),
-		Message: strings.TrimSpace(last.Status.Message),
-		Fatal:   true,
-		Grace:   graceCrash,
-	}
-	if len(failed) > 1 {
-		verdict.Message = fmt.Sprintf("%d of its pods have failed, one after the other: %s", len(failed), verdict.Message)
-	}
+	last := slices.MaxFunc(gone, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	verdict := &Verdict{Fatal: true, Grace: graceCrash}
+	verdict.Reason, verdict.Message = fate(last, events)
 	switch {
-	case overfull(last):
+	case overfull(verdict.Message):
 		verdict.Grace = graceFlap
 		verdict.Hint = "have it write less when it starts, or raise the limit: it counts what the containers write into their own files and into emptyDir volumes"
-	case len(failed) < maxReplaced:
+	case len(gone) < maxReplaced:
 		return nil
+	}
+	if len(gone) > 1 {
+		verdict.Message = fmt.Sprintf("%d of its pods have ended, one after the other: %s", len(gone), verdict.Message)
 	}
 	return verdict
 }
 
-// overfull is true of a pod that has written more to its node than it may. The
-// next one starts with the same empty volumes, and will write the same. Kubelet
-// puts it in three ways (pkg/kubelet/eviction/helpers.go). It looks every ten
-// seconds, and at what is in an emptyDir once in a minute:
+// fate says why a pod has ended as a whole:
 //
 //	phase: Failed
-//	reason: Evicted
-//	message: 'Usage of EmptyDir volume "tmp" exceeds the limit "2Gi". '
-//	# or: Container web exceeded its local ephemeral storage limit "1Gi".
-//	# or: Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.
-func overfull(pod *corev1.Pod) bool {
-	return pod.Status.Reason == "Evicted" &&
-		containsAny(pod.Status.Message, "exceeds the limit", "exceeded its local ephemeral storage limit", "exceeds the total limit of containers")
+//	reason: Evicted # or UnexpectedAdmissionError, OutOfmemory, …
+//	message: 'The node was low on resource: memory. '
+//
+// Apache ends with exit status 0 when it is told to. The status of a pod that
+// kubelet evicts says nothing then, and only an event does:
+//
+//	phase: Succeeded
+func fate(pod *corev1.Pod, events []*corev1.Event) (reason, message string) {
+	if pod.Status.Reason != "" {
+		return pod.Status.Reason, strings.TrimSpace(pod.Status.Message)
+	}
+	if event := newest(events, pod.UID, "Evicted"); event != nil {
+		return event.Reason, strings.TrimSpace(event.Message)
+	}
+	return string(pod.Status.Phase), "kubelet does not say why"
+}
+
+// overfull is true of what kubelet says of a pod that has written more to its
+// node than it may. The next one starts with the same empty volumes, and will
+// write the same. It is put in three ways (pkg/kubelet/eviction/helpers.go).
+// Kubelet looks every ten seconds, and at what is in an emptyDir once in a
+// minute:
+//
+//	Usage of EmptyDir volume "tmp" exceeds the limit "2Gi".
+//	Container web exceeded its local ephemeral storage limit "1Gi".
+//	Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.
+func overfull(message string) bool {
+	return containsAny(message, "exceeds the limit", "exceeded its local ephemeral storage limit", "exceeds the total limit of containers")
 }
 
 // replaced is true of a pod that its controller replaces without ado:
 //
 //	status:
-//	  phase: Failed
-//	  reason: Evicted # or Preempting, NodeShutdown, UnexpectedAdmissionError, …
-func replaced(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed
+//	  phase: Failed # or Succeeded
+func replaced(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil || over(pod) }
+
+// over is true of a pod whose containers have ended and are not started again.
+func over(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
 }
 
 func podReady(pod *corev1.Pod) bool {
