@@ -30,7 +30,7 @@ bin/lab:
 test: unit judge browser lab-test
 
 # The same with many more turns of what is left to chance, such as the moments
-# at which ships are killed: more than an hour instead of half of one.
+# at which ships are killed: an hour instead of half of one.
 test-long: LONG := ,long
 test-long: test
 
@@ -153,7 +153,7 @@ bin/gofumpt: go.mod
 	go build -o $@ mvdan.cc/gofumpt
 
 # PART=build, PART=deploy or both; FILES=1000 is over in a few minutes, the
-# deploy part takes eleven. On a platform of one's own it needs the lab as well:
+# deploy part takes a quarter of an hour. On a platform of one's own it needs the lab as well:
 # it empties builders and counts what goes to a registry, so it starts its own,
 # from the programs of the lab.
 bench: build

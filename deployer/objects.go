@@ -144,7 +144,7 @@ func layout(v view, crons []site.Cron) []rendering {
 	add(v.Migrate != nil, StageMigrate, "migrate.job")
 	add(true, StageWeb, "web.service", "web.deployment")
 	add(v.Autoscale != nil, StageWeb, "web.horizontalpodautoscaler")
-	add(v.Disruptions, StageWeb, "web.poddisruptionbudget")
+	add(v.Disruptions != nil, StageWeb, "web.poddisruptionbudget")
 	gateway := v.Ingress != nil && v.Ingress.Gateway != nil
 	add(v.Ingress != nil && !gateway, StageWeb, "web.ingress")
 	add(gateway, StageWeb, "web.httproute")

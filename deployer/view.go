@@ -38,7 +38,7 @@ type view struct {
 	ServicePort     int32
 	Web             webView
 	Autoscale       *autoscaleView
-	Disruptions     bool // some web pods can go while others serve
+	Disruptions     *disruptionsView
 	Varnish         *varnishView
 	MySQL           *mysqlView
 	External        *externalView
@@ -167,6 +167,11 @@ type migrateView struct {
 type stepView struct {
 	Name    string
 	Command []string
+}
+
+// disruptionsView is the budget for disruptions of the web pods.
+type disruptionsView struct {
+	Most int32 // that are missing at a time
 }
 
 // backupView is where the dumps of the database are: a volume, unless there
@@ -365,12 +370,18 @@ func newAutoscaleView(autoscale *site.Autoscale) *autoscaleView {
 	return &autoscaleView{Min: autoscale.Min, Max: autoscale.Max, Percent: autoscale.CPU}
 }
 
-// disruptions says whether a node may be drained under some web pods while
-// others serve. A budget for a single one would hold up every drain, or allow
-// what happens without it.
-func disruptions(web site.Web) bool {
+// disruptions says how many web pods may go at a time when nodes are drained,
+// while others serve. A single one may, unless the site file says otherwise.
+func disruptions(web site.Web) *disruptionsView {
 	least, _ := web.Pods()
-	return least > 1
+	switch {
+	case least > 1:
+		return &disruptionsView{Most: 1}
+	case web.HoldDrains:
+		return &disruptionsView{Most: 0}
+	default:
+		return nil
+	}
 }
 
 func newVarnishView(s site.Site, own templates.Own) (*varnishView, error) {

@@ -82,7 +82,7 @@ func TestExplainUnknownKey(t *testing.T) {
 		"maxSurge":                   "there is web.rollout.maxSurge",
 		"replicas":                   "there is web.replicas and cache.memcached.replicas",
 		"maxSurgee":                  "did you mean web.rollout.maxSurge?",
-		"web.colour":                 "expected replicas, autoscale, resources, varnish, rollout, health or verify",
+		"web.colour":                 "expected replicas, autoscale, holdDrains, resources, varnish, rollout, health or verify",
 		"web.replicas.few":           "web.replicas has no keys",
 		"environments.staging.wb":    `did you mean "environments.staging.web"?`,
 		"environments.staging.build": "there is build",

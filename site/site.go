@@ -132,11 +132,17 @@ type AuditException struct {
 type Web struct {
 	Replicas  int32      `yaml:"replicas" json:"replicas"`                       // number of pods; means nothing with [Web.Autoscale]; default 2
 	Autoscale *Autoscale `yaml:"autoscale,omitempty" json:"autoscale,omitempty"` // without it there are always as many pods as [Web.Replicas] says
-	Resources Resources  `yaml:"resources" json:"resources"`
-	Varnish   *Varnish   `yaml:"varnish,omitempty" json:"varnish,omitempty"` // without it Apache answers alone
-	Rollout   Rollout    `yaml:"rollout" json:"rollout"`
-	Health    Health     `yaml:"health" json:"health"`
-	Verify    Verify     `yaml:"verify" json:"verify"`
+	// HoldDrains holds up the drain of a node that has the site's only pod,
+	// which would interrupt the site, until somebody has it replaced (kubectl
+	// rollout restart deployment/web): the next pod starts elsewhere before it
+	// goes. An upgrade of the cluster waits as well. Default false. A site of
+	// several pods is never interrupted, and holds up no drain.
+	HoldDrains bool      `yaml:"holdDrains,omitempty" json:"holdDrains,omitempty"`
+	Resources  Resources `yaml:"resources" json:"resources"`
+	Varnish    *Varnish  `yaml:"varnish,omitempty" json:"varnish,omitempty"` // without it Apache answers alone
+	Rollout    Rollout   `yaml:"rollout" json:"rollout"`
+	Health     Health    `yaml:"health" json:"health"`
+	Verify     Verify    `yaml:"verify" json:"verify"`
 }
 
 // Pods returns the least and the greatest number of web pods.

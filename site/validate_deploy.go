@@ -40,7 +40,7 @@ func (c *check) objectNames(path string, names []string) {
 
 // ownLayout are the sections that stand for objects of sitectl's own.
 var ownLayout = []string{
-	"database.mariadb", "cache", "files", "writable", "secrets", "cron", "isolation", "web.varnish", "web.autoscale",
+	"database.mariadb", "cache", "files", "writable", "secrets", "cron", "isolation", "web.varnish", "web.autoscale", "web.holdDrains",
 	"ingress.class", "ingress.gateway", "ingress.redirects", "ingress.hsts", "ingress.basicAuth", "ingress.uploadSize", "ingress.annotations",
 }
 

@@ -26,6 +26,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
@@ -37,9 +38,6 @@ import (
 // TestDrops: no request is dropped, whatever happens to a site that is meant
 // to happen. It goes through the ingress, over kept and over new connections,
 // while answers are under way that take ten seconds.
-//
-// To drain the node of a site's only pod does interrupt it, as Kubernetes
-// starts the next pod after the eviction: it has to have one more before.
 func TestDrops(t *testing.T) {
 	environment, err := readEnvironment()
 	require.NoError(t, err)
@@ -125,6 +123,9 @@ func (s *dropSite) create(t *testing.T) {
 	require.NoError(t, yaml.Unmarshal(text, &file))
 	web := file["web"].(map[string]any)
 	file["site"], file["image"], web["replicas"] = s.address(), s.environment.registry+"/demo/drops", s.replicas
+	if s.replicas == 1 {
+		web["holdDrains"] = true
+	}
 	file["ingress"] = map[string]any{"hosts": []string{s.address()}}
 	if s.varnish {
 		web["varnish"] = map[string]any{"memory": "32Mi"}
@@ -244,26 +245,33 @@ func (s *dropSite) scale(t *testing.T, replicas int32) {
 }
 
 // drain evicts every pod, as kubectl drain does with those of a node: it asks
-// again while the disruption budget says no. A site of one pod has no budget,
-// and gets a second one, on another node, before.
+// again while the disruption budget says no. That of a site of one pod always
+// does, until somebody has the pod replaced.
 func (s *dropSite) drain(t *testing.T) {
-	pods := s.pods(t)
-	if s.replicas == 1 {
-		s.scale(t, 2)
-		defer s.scale(t, 1)
-	}
 	var evictions sync.WaitGroup
-	for _, pod := range pods {
-		evictions.Go(func() { s.evict(t, pod.Name) })
+	for _, pod := range s.pods(t) {
+		replace := func() {}
+		if s.replicas == 1 {
+			replace = sync.OnceFunc(func() { s.restart(t) })
+		}
+		evictions.Go(func() { s.evict(t, pod.Name, replace) })
 	}
 	evictions.Wait()
 	s.settle(t)
 }
 
-func (s *dropSite) evict(t *testing.T, pod string) {
+// restart does what kubectl rollout restart does.
+func (s *dropSite) restart(t *testing.T) {
+	patch := fmt.Appendf(nil, `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":%q}}}}}`, time.Now().Format(time.RFC3339))
+	_, err := s.cluster.AppsV1().Deployments(s.name).Patch(t.Context(), "web", types.StrategicMergePatchType, patch, metav1.PatchOptions{})
+	assert.NoError(t, err)
+}
+
+func (s *dropSite) evict(t *testing.T, pod string, refused func()) {
 	err := wait.PollUntilContextTimeout(t.Context(), time.Second, 4*time.Minute, true, func(ctx context.Context) (bool, error) {
 		err := s.cluster.PolicyV1().Evictions(s.name).Evict(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod, Namespace: s.name}})
 		if apierrors.IsTooManyRequests(err) {
+			refused()
 			return false, nil
 		}
 		return err == nil || apierrors.IsNotFound(err), err
