@@ -153,9 +153,9 @@ bin/gofumpt: go.mod
 	go build -o $@ mvdan.cc/gofumpt
 
 # PART=build, PART=deploy or both; FILES=1000 is over in a few minutes, the
-# deploy part takes a quarter of an hour. On a platform of one's own it needs the lab as well:
-# it empties builders and counts what goes to a registry, so it starts its own,
-# from the programs of the lab.
+# deploy part takes a quarter of an hour. On a platform of one's own it needs
+# the lab as well: it empties builders and counts what goes to a registry, so it
+# starts its own, from the programs of the lab.
 bench: build
 	bin/lab up
 	eval "$$(bin/lab env)"
