@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
 )
 
@@ -70,7 +71,7 @@ func TestInitShips(t *testing.T) {
 				assert.Equal(t, http.StatusForbidden, status, path)
 			}
 			if site.cron != "" {
-				s.do(t, "cron", "run", site.cron)
+				s.runCron(t, site.cron)
 			}
 		})
 	}
@@ -102,6 +103,19 @@ func (s *initSite) ship(t *testing.T) {
 	s.do(t, "init", "--yes")
 	require.NoError(t, s.repository.commit(t.Context(), "Ship with sitectl"))
 	s.do(t, "ship")
+}
+
+// runCron runs a CronJob that its schedule does not run at the same time.
+func (s *initSite) runCron(t *testing.T, name string) {
+	cluster, err := newClient(s.environment.kubeconfig)
+	require.NoError(t, err)
+	s.do(t, "cron", "suspend", name)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		cron, err := cluster.BatchV1().CronJobs(namespace(s.address)).Get(t.Context(), name, metav1.GetOptions{})
+		require.NoError(c, err)
+		assert.Empty(c, cron.Status.Active)
+	}, 2*time.Minute, time.Second)
+	s.do(t, "cron", "run", name)
 }
 
 func (s *initSite) do(t *testing.T, arguments ...string) {

@@ -43,11 +43,19 @@ func newImages(ctx context.Context, folder, authority string) (*images, error) {
 	if err != nil {
 		return nil, err
 	}
-	archive, err := pack(content)
-	if err != nil {
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	header := &tar.Header{Name: "pod", Mode: 0o755, Size: int64(len(content))}
+	_, writeErr := func() (int, error) {
+		if err := w.WriteHeader(header); err != nil {
+			return 0, err
+		}
+		return w.Write(content)
+	}()
+	if err := errors.Join(writeErr, w.Close()); err != nil {
 		return nil, err
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive)), nil })
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive.Bytes())), nil })
 	if err != nil {
 		return nil, err
 	}
@@ -60,17 +68,6 @@ func newImages(ctx context.Context, folder, authority string) (*images, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return &images{layer: layer, transport: transport}, nil
-}
-
-// pack makes the layer: the program, and a folder in which it may write.
-func pack(program []byte) ([]byte, error) {
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	folder := w.WriteHeader(&tar.Header{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o777})
-	file := w.WriteHeader(&tar.Header{Name: "pod", Mode: 0o755, Size: int64(len(program))})
-	_, content := w.Write(program)
-	err := errors.Join(folder, file, content, w.Close())
-	return archive.Bytes(), err
 }
 
 // push pushes an image that is started with this command. The tag is part of
