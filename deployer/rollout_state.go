@@ -152,8 +152,8 @@ func replicas(n *int32) int32 {
 // one that comes up shows that the release works, and that the others have a
 // problem of their own. The pod is nil if the release has none.
 func (s rolloutState) verdict() (*corev1.Pod, *Verdict) {
-	if verdict := replacedVerdict(s.gone, s.events); verdict != nil && !slices.ContainsFunc(s.pods, podReady) {
-		return s.gone[0], verdict
+	if pod, verdict := replacedVerdict(s.gone, s.events); verdict != nil && !slices.ContainsFunc(s.pods, podReady) {
+		return pod, verdict
 	}
 	if s.set != nil && len(s.pods) == 0 {
 		return nil, replicaSetVerdict(s.set)

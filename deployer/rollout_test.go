@@ -390,7 +390,7 @@ func TestRollReportsPodsThatAreEvictedAndSucceed(t *testing.T) {
 		r := startRollout(t, serving)
 		set := r.set("web-new")
 		pod := r.pod(set, "web-new-1", corev1.PodStatus{Phase: corev1.PodSucceeded})
-		r.pod(set, "web-new-2", starting)
+		r.pod(set, "web-new-0", starting)
 		time.Sleep(time.Minute)
 		assert.True(t, r.going(), "nobody says why")
 
@@ -400,7 +400,14 @@ func TestRollReportsPodsThatAreEvictedAndSucceed(t *testing.T) {
 			Reason:         "Evicted", Type: corev1.EventTypeWarning,
 			Message: "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
 		})
+		time.Sleep(graceFlap - time.Second)
+		assert.True(t, r.going(), "seen once")
+		r.pod(set, "web-new-0", corev1.PodStatus{Phase: corev1.PodSucceeded})
+		r.pod(set, "web-new-3", starting)
+		told := time.Now()
 		failure := r.failure()
+		assert.LessOrEqual(t, time.Since(told), time.Second+lookAgain, "events may come late: the first pod's is enough")
+		assert.Equal(t, "web-new-1", failure.Pod)
 		assert.Equal(t, "Evicted", failure.Reason)
 		assert.Contains(t, failure.Message, "exceeds the total limit of containers 1Gi.")
 		assert.Contains(t, failure.Hint(), "raise the limit")

@@ -433,25 +433,30 @@ func replicaSetVerdict(set *appsv1.ReplicaSet) *Verdict {
 const maxReplaced = 3
 
 // replacedVerdict judges a ReplicaSet whose pods end as a whole one after the
-// other, each replaced by the next.
-func replacedVerdict(gone []*corev1.Pod, events []*corev1.Event) *Verdict {
+// other, each replaced by the next, by the last one of which it is known why:
+// events may come late. The pod is nil if the verdict is.
+func replacedVerdict(gone []*corev1.Pod, events []*corev1.Event) (*corev1.Pod, *Verdict) {
 	if len(gone) == 0 {
-		return nil
+		return nil, nil
 	}
-	last := slices.MaxFunc(gone, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	told := slices.DeleteFunc(slices.Clone(gone), func(pod *corev1.Pod) bool { return !explained(pod, events) })
+	if len(told) == 0 {
+		told = gone
+	}
+	last := slices.MaxFunc(told, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
 	verdict := &Verdict{Fatal: true, Grace: graceCrash}
 	verdict.Reason, verdict.Message = fate(last, events)
 	switch {
 	case overfull(verdict.Message):
 		verdict.Grace = graceFlap
-		verdict.Hint = "have it write less when it starts, or raise the limit: it counts what the containers write into their own files and into emptyDir volumes"
+		verdict.Hint = "have it write less when it starts, or raise the limit: it counts what the containers write into their own files, their logs and emptyDir volumes"
 	case len(gone) < maxReplaced:
-		return nil
+		return nil, nil
 	}
 	if len(gone) > 1 {
 		verdict.Message = fmt.Sprintf("%d of its pods have ended, one after the other: %s", len(gone), verdict.Message)
 	}
-	return verdict
+	return last, verdict
 }
 
 // fate says why a pod has ended as a whole:
@@ -472,6 +477,11 @@ func fate(pod *corev1.Pod, events []*corev1.Event) (reason, message string) {
 		return event.Reason, strings.TrimSpace(event.Message)
 	}
 	return string(pod.Status.Phase), "kubelet does not say why"
+}
+
+// explained is true of a pod whose fate is known.
+func explained(pod *corev1.Pod, events []*corev1.Event) bool {
+	return pod.Status.Reason != "" || newest(events, pod.UID, "Evicted") != nil
 }
 
 // overfull is true of what kubelet says of a pod that has written more to its
