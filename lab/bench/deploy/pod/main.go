@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -24,18 +25,16 @@ func main() {
 			}
 			eaten = append(eaten, piece)
 		}
-	case "fill":
-		fill(os.Args[2])
+	case "flood":
+		flood()
 	case "serve":
 		serve()
 	}
 }
 
-// fill writes 8 MiB into a file, and answers nobody.
-func fill(path string) {
-	if err := os.WriteFile(path, make([]byte, 8<<20), 0o600); err != nil {
-		log.Fatal(err)
-	}
+// flood writes a log of 8 MiB, and answers nobody.
+func flood() {
+	fmt.Print(strings.Repeat("notice: a debug log that was left on in production\n", 8<<20/51))
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGWINCH)
 	<-signals
