@@ -67,6 +67,7 @@ func TestBackplane(t *testing.T) {
 		s.decode(t, &crons, "cron", "list", "--output", "json")
 		require.Len(t, crons, 1)
 		assert.True(t, crons[0].Suspended)
+		s.idleCron(t)
 		s.succeed(t, "cron", "run", "sweep")
 		busy := s.busyCron(t)
 		out := s.sitectl(t, "cron", "run", "sweep")
@@ -83,6 +84,16 @@ func (s *labSite) jobs(t *testing.T, name string) []batchv1.Job {
 	list, err := s.cluster.BatchV1().Jobs(s.namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=" + name})
 	require.NoError(t, err)
 	return list.Items
+}
+
+// idleCron waits for the Jobs that the schedule of the CronJob has started
+// before it was suspended, as no two may run at once.
+func (s *labSite) idleCron(t *testing.T) {
+	t.Helper()
+	require.NoError(t, wait.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		cron, err := s.cluster.BatchV1().CronJobs(s.namespace).Get(ctx, "sweep", metav1.GetOptions{})
+		return err == nil && len(cron.Status.Active) == 0, err
+	}))
 }
 
 // busyCron starts a Job of the CronJob that takes its time.
